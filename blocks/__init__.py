@@ -1,0 +1,1 @@
+"""Configured doors to the outside world: one I/O action per method."""

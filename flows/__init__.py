@@ -1,0 +1,1 @@
+"""Order and policy, nothing else: each flow reads like the runbook."""

@@ -1,0 +1,1 @@
+"""One Prefect task per action: retries, timeout, logs, artifacts."""

@@ -1,0 +1,1 @@
+"""Sentences about behaviour; the tree mirrors the source."""
