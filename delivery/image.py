@@ -1,0 +1,85 @@
+"""Container images: names, digests and the annotations that we put on them."""
+
+import datetime
+import re
+from dataclasses import dataclass
+
+from delivery.errors import BadRequest
+
+# The grammar of distribution/reference, as far as we use it.
+_REPOSITORY = re.compile(
+    r"(?P<registry>[A-Za-z0-9.-]+(?::\d+)?)/(?P<path>[a-z0-9]+(?:[._/-]+[a-z0-9]+)*)"
+)
+_TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+
+
+@dataclass(frozen=True, slots=True)
+class ImageRepository:
+    """Where an application's images live: ``ghcr.io`` and ``owner/name``."""
+
+    registry: str
+    path: str
+
+    @classmethod
+    def parse(cls, text: str) -> "ImageRepository":
+        """Read ``registry/owner/name``; BadRequest if it is not one (or has a tag)."""
+        match = _REPOSITORY.fullmatch(text)
+        if not match:
+            raise BadRequest(
+                f"{text!r} is not an image repository.",
+                next_command="Write it as registry/owner/name in lower case, without a tag.",
+            )
+        return cls(match["registry"], match["path"])
+
+    def __str__(self) -> str:
+        return f"{self.registry}/{self.path}"
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One image in a registry, known by its digest; ``tag`` is how people call it."""
+
+    repository: str
+    tag: str
+    digest: str
+    built: bool = False
+
+    @property
+    def reference(self) -> str:
+        """What a host pulls: it can never come to mean another image."""
+        return f"{self.repository}@{self.digest}"
+
+
+def image_tag(tag: str) -> str:
+    """``tag`` as an image tag; BadRequest where a git tag cannot be one (``v1+build``)."""
+    if not _TAG.fullmatch(tag):
+        raise BadRequest(
+            f"The release tag {tag!r} cannot be an image tag.",
+            next_command="Choose a tag prefix of letters, digits, dots, dashes and underscores.",
+        )
+    return tag
+
+
+def is_digest(text: str) -> bool:
+    """Whether ``text`` is a SHA-256 digest as a registry writes it."""
+    return _DIGEST.fullmatch(text) is not None
+
+
+def revision_tag(sha: str) -> str:
+    """The tag under which the image of one revision is found again: ``sha-<40 hex>``."""
+    return f"sha-{sha}"
+
+
+def annotations(
+    *, version: str, revision: str, source: str, created: datetime.datetime
+) -> dict[str, str]:
+    """The OCI annotations of an image (opencontainers/image-spec, annotations.md)."""
+    return {
+        "org.opencontainers.image.version": version,
+        "org.opencontainers.image.revision": revision,
+        "org.opencontainers.image.source": source,
+        "org.opencontainers.image.created": created.astimezone(datetime.UTC).strftime(
+            "%Y-%m-%dT%H:%M:%SZ"
+        ),
+    }
