@@ -60,7 +60,10 @@ class DeliveryError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle with the keyword arguments (Prefect moves exceptions between processes)."""
-        return (_rebuild, (type(self), self.message, self.where, self.last_words, self.next_command))
+        return (
+            _rebuild,
+            (type(self), self.message, self.where, self.last_words, self.next_command),
+        )
 
 
 def _rebuild(

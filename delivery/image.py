@@ -66,11 +66,6 @@ def is_digest(text: str) -> bool:
     return _DIGEST.fullmatch(text) is not None
 
 
-def revision_tag(sha: str) -> str:
-    """The tag under which the image of one revision is found again: ``sha-<40 hex>``."""
-    return f"sha-{sha}"
-
-
 def annotations(
     *, version: str, revision: str, source: str, created: datetime.datetime
 ) -> dict[str, str]:

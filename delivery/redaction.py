@@ -14,20 +14,26 @@ _SHAPES = (
     re.compile(r"\b(?:gh[pousr]_\w{16,}|github_pat_\w{20,})"),
     re.compile(r"\bxox[abprs]-[\w-]{10,}"),
     re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
-    re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.S),
+    re.compile(
+        r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.S
+    ),
     re.compile(r"\beyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]*"),
 )
 # https://hooks.slack.com/services/T…/B…/…, whatever the host in front
 _SLACK_PATH = re.compile(r"(/services/)T\w+/B\w+/\w+")
 # postgresql://user:password@host, https://token@host
-_URL_PASSWORD = re.compile(r"(\b[a-z][a-z0-9+.-]{1,20}://)([^\s/@:]{0,200}:)?([^\s/@]{1,200})@", re.I)
+_URL_PASSWORD = re.compile(
+    r"(\b[a-z][a-z0-9+.-]{1,20}://)([^\s/@:]{0,200}:)?([^\s/@]{1,200})@", re.I
+)
 # PASSWORD=…, "token": "…", Authorization: Bearer …
 _ASSIGNMENT = re.compile(
     r"""(?P<name>\b[\w-]{0,60}(?:password|passwd|secret|token|api[_-]?key|access[_-]?key)[\w-]{0,60})"""
     r"""(?P<separator>["']?\s{0,3}[:=]\s{0,3}["']?)(?P<value>[^\s"',;]{6,})""",
     re.I,
 )
-_AUTHORIZATION = re.compile(r"(\bauthorization\b[\"']?\s*[:=]\s*[\"']?(?:bearer|basic|token)\s+)\S+", re.I)
+_AUTHORIZATION = re.compile(
+    r"(\bauthorization\b[\"']?\s*[:=]\s*[\"']?(?:bearer|basic|token)\s+)\S+", re.I
+)
 
 
 def redact(text: str, values: Iterable[str] = ()) -> str:

@@ -1,0 +1,94 @@
+"""What an environment's owner may tune: validated where it comes in, frozen afterwards.
+
+These are the nested forms of the ``Environment`` block, so titles and descriptions are
+what a person reads in the Prefect UI.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+AbsolutePath = Annotated[str, StringConstraints(pattern=r"^/[\w./-]*$")]
+RelativePath = Annotated[str, StringConstraints(pattern=r"^(?!/)(?!.*\.\.)[\w./-]+$")]
+Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.-]*$")]
+
+
+class Policy(BaseModel):
+    """A group of settings: unknown keys are refused, values cannot change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class HostLayout(Policy):
+    """Where things lie on a host."""
+
+    clone: AbsolutePath = Field(
+        default="/dockerProjects/tt-src/WEB7_9_B2ST_BE",
+        description="The git clone of the application's repository.",
+    )
+    compose_file: RelativePath = Field(
+        default="docker/docker-compose.yml", description="The Compose file, inside the clone."
+    )
+    project: Word = Field(default="tt", description="The Compose project's name.")
+    app_service: Word = Field(default="app", description="The service that a deploy replaces.")
+    data_stores: tuple[Word, ...] = Field(
+        default=(
+            "postgres",
+            *(f"redis-node-{number}" for number in range(1, 7)),
+        ),
+        description="Services that an app deploy starts if they are missing and never recreates.",
+    )
+    init_service: str = Field(
+        default="redis-cluster-init",
+        description="A one-shot service that must end well before the application starts.",
+    )
+    alertmanager_template: RelativePath | Literal[""] = Field(
+        default="monitoring/alertmanager/alertmanager.yml",
+        description="Alertmanager's configuration with ${VARIABLES}, inside the clone; empty: none.",
+    )
+    token_file: AbsolutePath = Field(
+        default="/etc/tt-secrets/doppler-token",
+        description="The only secret file on the host: Doppler's service token, mode 400.",
+    )
+    app_port: int = Field(default=8080, ge=1, le=65535, description="The application's port.")
+
+
+class HealthPolicy(Policy):
+    """When a deploy counts as healthy."""
+
+    passes: int = Field(
+        default=3, ge=1, le=20, description="Passes in a row that a probe must show."
+    )
+    interval_seconds: float = Field(
+        default=1.0, ge=0.1, le=60, description="Seconds between two looks of one probe."
+    )
+    deadline_seconds: float = Field(
+        default=180.0,
+        ge=1,
+        le=3600,
+        description="Seconds until a probe that never held is unhealthy.",
+    )
+    redis_nodes: int = Field(
+        default=6, ge=0, le=100, description="Nodes of the Redis Cluster; 0 if there is none."
+    )
+    actuator_over: Literal["ssm", "network"] = Field(
+        default="ssm",
+        description="Ask the actuator on the host through SSM, or straight over the network.",
+    )
+    actuator_url: str = Field(
+        default="",
+        description="The health endpoint as the worker reaches it; only for 'network'.",
+    )
+
+
+class StageTimeouts(Policy):
+    """How long each stage may take, in seconds."""
+
+    build: int = Field(default=1800, ge=10, description="Building and pushing the image.")
+    sync: int = Field(default=120, ge=5, description="Syncing the clone on the host.")
+    pull: int = Field(default=600, ge=10, description="Pulling the images on the host.")
+    start: int = Field(default=600, ge=10, description="Starting the containers on the host.")
+    look: int = Field(default=60, ge=5, description="A script that only looks, or tidies up.")
+    delivery: int = Field(
+        default=60, ge=30, description="SSM delivering a command to the host (at least 30)."
+    )

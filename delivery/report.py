@@ -1,0 +1,205 @@
+"""The report of a deploy: what a person reads in ten seconds, and what a program parses."""
+
+import datetime
+import enum
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from delivery.errors import DeliveryError
+from delivery.health import Health
+from delivery.markdown import code, fenced, link, table
+from delivery.redaction import redact
+
+
+class Outcome(enum.StrEnum):
+    """How a deploy ended."""
+
+    DEPLOYED = "DEPLOYED"
+    UP_TO_DATE = "UP_TO_DATE"
+    PLANNED = "PLANNED"
+    ROLLED_BACK = "ROLLED_BACK"
+    ROLLBACK_FAILED = "ROLLBACK_FAILED"
+    NO_WAY_BACK = "NO_WAY_BACK"
+    REFUSED = "REFUSED"
+    FAILED = "FAILED"
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether the run that ended so may be shown green."""
+        return self in (Outcome.DEPLOYED, Outcome.UP_TO_DATE, Outcome.PLANNED)
+
+
+_HEADLINES = {
+    Outcome.DEPLOYED: "{version} is live on {environment}",
+    Outcome.UP_TO_DATE: "{environment} already runs {version}; nothing was restarted",
+    Outcome.PLANNED: "{version} could go to {environment}; nothing was touched",
+    Outcome.ROLLED_BACK: "{version} did not hold on {environment}; {previous} serves again",
+    Outcome.ROLLBACK_FAILED: "{version} failed on {environment} and so did the way back",
+    Outcome.NO_WAY_BACK: "{version} failed on {environment} and there is no way back",
+    Outcome.REFUSED: "{environment} was not touched",
+    Outcome.FAILED: "{version} did not reach {environment}",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class StageTime:
+    """How long one stage took, in seconds, and whether it ended well."""
+
+    stage: str
+    seconds: float
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """A failed stage in an operator's words; free of secrets."""
+
+    stage: str
+    message: str
+    where: str = ""
+    last_words: str = ""
+    next_command: str = ""
+
+    @classmethod
+    def of(cls, stage: str, error: BaseException) -> "Failure":
+        """Read a failure off an exception; anything that is not ours shows its type."""
+        if isinstance(error, DeliveryError):
+            return cls(
+                stage,
+                redact(error.message),
+                redact(error.where),
+                redact(error.last_words),
+                redact(error.next_command),
+            )
+        return cls(stage, redact(f"{type(error).__name__}: {error}"))
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """All that is to be said about one deploy."""
+
+    outcome: Outcome
+    environment: str
+    actor: str
+    reason: str
+    started: datetime.datetime
+    duration_seconds: float
+    version: str = ""
+    previous_version: str = ""
+    revision: str = ""
+    digest: str = ""
+    image: str = ""
+    release_url: str = ""
+    run_url: str = ""
+    changed: tuple[str, ...] = ()
+    stages: tuple[StageTime, ...] = ()
+    health: Health = field(default_factory=lambda: Health(()))
+    failure: Failure | None = None
+
+    @property
+    def headline(self) -> str:
+        """The outcome as one sentence."""
+        return _HEADLINES[self.outcome].format(
+            version=self.version or "The release",
+            environment=self.environment,
+            previous=self.previous_version or "the previous release",
+        )
+
+    def as_json(self) -> dict[str, Any]:
+        """The report for programs: plain values only."""
+        return {
+            "outcome": self.outcome.value,
+            "environment": self.environment,
+            "version": self.version,
+            "previous_version": self.previous_version,
+            "revision": self.revision,
+            "digest": self.digest,
+            "image": self.image,
+            "release_url": self.release_url,
+            "run_url": self.run_url,
+            "actor": self.actor,
+            "reason": self.reason,
+            "changed": list(self.changed),
+            "started": self.started.isoformat(),
+            "duration_seconds": round(self.duration_seconds, 3),
+            "stages": {stage.stage: round(stage.seconds, 3) for stage in self.stages},
+            "health": str(self.health.verdict) if self.health.probes else "",
+            "failure": _failure_as_json(self.failure),
+        }
+
+    def as_markdown(self) -> str:
+        """The report for people, outcome first."""
+        sections = [
+            f"# {self.outcome}: {self.headline}",
+            self._facts(),
+            _failure_section(self.failure),
+            health_section(self.health),
+            self._stages(),
+        ]
+        return "\n\n".join(section for section in sections if section) + "\n"
+
+    def _facts(self) -> str:
+        change = f"{code(self.previous_version or 'nothing')} → {code(self.version)}"
+        rows = {
+            "Version": change if self.version else "",
+            "Revision": code(self.revision),
+            "Image": code(self.image),
+            "Release": link(self.release_url, self.release_url),
+            "By": f"{self.actor}, {self.reason}" if self.reason else self.actor,
+            "Started": self.started.strftime("%Y-%m-%d %H:%M:%S %Z"),
+            "Took": f"{self.duration_seconds:.1f} s",
+            "Containers replaced": ", ".join(self.changed) or "none",
+            "Run": link(self.run_url, "open in Prefect"),
+        }
+        return table(("", ""), [(name, value) for name, value in rows.items() if value])
+
+    def _stages(self) -> str:
+        if not self.stages:
+            return ""
+        rows = [(s.stage, f"{s.seconds:.1f} s", s.note) for s in self.stages]
+        return "## Stages\n\n" + table(("Stage", "Took", ""), rows)
+
+
+def _failure_as_json(failure: Failure | None) -> Mapping[str, str] | None:
+    if failure is None:
+        return None
+    return {
+        "stage": failure.stage,
+        "message": failure.message,
+        "where": failure.where,
+        "last_words": failure.last_words,
+        "next_command": failure.next_command,
+    }
+
+
+def _failure_section(failure: Failure | None) -> str:
+    if failure is None:
+        return ""
+    lines = [f"## What failed: {failure.stage}", failure.message]
+    if failure.where:
+        lines.append(f"Where: {code(failure.where)}")
+    if failure.last_words:
+        lines.append("The last words were:\n\n" + fenced(failure.last_words))
+    if failure.next_command:
+        lines.append("Next, type:\n\n" + fenced(failure.next_command))
+    return "\n\n".join(lines)
+
+
+def health_section(health: Health) -> str:
+    """The health table; empty if nothing was probed."""
+    if not health.probes:
+        return ""
+    rows = [
+        (
+            "pass" if probe.passed else "**FAIL**",
+            probe.name,
+            probe.host,
+            probe.detail,
+            str(probe.looks),
+            f"{probe.seconds:.1f} s",
+        )
+        for probe in health.probes
+    ]
+    header = ("", "Probe", "Host", "What it saw", "Looks", "Took")
+    return f"## Health: {health.verdict}\n\n" + table(header, rows)

@@ -1,0 +1,108 @@
+"""A rollout as a decision: what shall run, what runs, and the way back."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from delivery.errors import Refused
+from delivery.host_state import HealthyRelease, HostState
+from delivery.image import Image
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """All that makes a release run: the image by digest and the revision of its files."""
+
+    version: str
+    tag: str
+    revision: str
+    image: str
+
+    @classmethod
+    def of_record(cls, release: HealthyRelease) -> "Bundle":
+        """The bundle that a host once ran healthily."""
+        return cls(release.version, release.tag, release.revision, release.image)
+
+    @classmethod
+    def of_image(cls, image: Image, *, version: str, revision: str) -> "Bundle":
+        """The bundle of a freshly built or found image."""
+        return cls(version, image.tag, revision, image.reference)
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutPlan:
+    """What to run on every host of an environment, and where to go back to."""
+
+    target: Bundle
+    way_back: Bundle | None
+    generation: int
+    from_version: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class HostOutcome:
+    """What a rollout did on one host."""
+
+    host: str
+    changed: tuple[str, ...]
+    configuration: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """What a rollout did, host by host."""
+
+    bundle: Bundle
+    hosts: tuple[HostOutcome, ...]
+
+    @property
+    def changed_services(self) -> tuple[str, ...]:
+        """Every service that any host runs in another container than before, sorted."""
+        return tuple(sorted({service for host in self.hosts for service in host.changed}))
+
+
+def plan_rollout(states: Sequence[HostState], target: Bundle, *, generation: int) -> RolloutPlan:
+    """Decide what to run and where to go back to.
+
+    ``generation`` grows from deploy to deploy (milliseconds since 1970 when the deploy
+    began). Raises Refused if a host has already seen a newer one: a deploy that slept
+    must not undo the work of a later one.
+    """
+    for state in states:
+        if state.generation > generation:
+            raise Refused(
+                f"A newer deploy (generation {state.generation}) has already reached this "
+                f"host; this one is {generation}.",
+                where=state.host,
+                next_command="Start a new deploy if this release is still wanted.",
+            )
+    way_back = _way_back(states, target)
+    return RolloutPlan(
+        target=target,
+        way_back=way_back,
+        generation=generation,
+        from_version=_one_or_several(state.version for state in states),
+        reason=_reason(states, target),
+    )
+
+
+def _way_back(states: Sequence[HostState], target: Bundle) -> Bundle | None:
+    """The release all hosts last ran healthily, if it is one and not the target itself."""
+    known = {Bundle.of_record(s.last_healthy) for s in states if s.last_healthy}
+    if len(known) != 1 or any(state.last_healthy is None for state in states):
+        return None
+    bundle = known.pop()
+    return None if bundle.image == target.image else bundle
+
+
+def _one_or_several(versions: Iterable[str]) -> str:
+    distinct = sorted({version for version in versions if version})
+    return ", ".join(distinct)
+
+
+def _reason(states: Sequence[HostState], target: Bundle) -> str:
+    if all(state.running_image == target.image for state in states):
+        return "the image already runs; files and configuration are brought up to date"
+    if not any(state.running_image for state in states):
+        return "nothing runs yet"
+    return "another image runs"

@@ -1,0 +1,189 @@
+#!/bin/bash
+# What every host script shares: a log, a bounded tail, one result line, Doppler, Docker.
+#
+# Inputs, all by environment: TT_STEP (the step's name), TT_RUN (names the log), and what
+# each script names for itself. A script writes its noise to its log; its standard output
+# is a tail of that log and, last, "TT_RESULT {json}".
+# shellcheck disable=SC2034 # some of what stands here only other scripts use
+set -euo pipefail
+
+# The SSM agent starts us with next to nothing.
+export HOME=/root
+export PATH="$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+umask 077
+
+tt_state=${TT_STATE_DIRECTORY:-/var/lib/tt-deploy}
+tt_logs=/var/log/tt-deploy
+tt_run=/run/tt-deploy # memory, gone after a reboot
+tt_log="$tt_logs/${TT_RUN:-manual}-${TT_STEP:-script}.log"
+tt_started=${EPOCHREALTIME/[.,]/}
+tt_failed=""
+tt_next=""
+
+# --- JSON ---------------------------------------------------------------------------
+
+# Prints $1 as a JSON string. Control characters become spaces: nothing here needs them.
+json_string() {
+    local text=$1
+    text=${text//\\/\\\\}
+    text=${text//\"/\\\"}
+    text=${text//$'\n'/\\n}
+    text=${text//$'\t'/\\t}
+    text=${text//[[:cntrl:]]/ }
+    printf '"%s"' "$text"
+}
+
+# Prints the lines of standard input as a JSON array of strings.
+json_lines() {
+    local line separator=""
+    printf '['
+    while IFS= read -r line || [ -n "$line" ]; do
+        printf '%s%s' "$separator" "$(json_string "$line")"
+        separator=,
+    done
+    printf ']'
+}
+
+# --- Result -------------------------------------------------------------------------
+
+seconds_since_start() {
+    local now=${EPOCHREALTIME/[.,]/}
+    printf '%d.%03d' $(((now - tt_started) / 1000000)) $(((now - tt_started) / 1000 % 1000))
+}
+
+# Ends the script well. Each argument is one more field, as "name":value.
+succeed() {
+    local field fields=""
+    for field in "$@"; do fields+=",$field"; done
+    trap - EXIT
+    clean_up
+    print_tail 1500
+    printf 'TT_RESULT {"ok":true,"step":%s,"seconds":%s%s}\n' \
+        "$(json_string "${TT_STEP:-script}")" "$(seconds_since_start)" "$fields" >&3
+    exit 0
+}
+
+# Ends the script with a reason in the operator's words; $2 is the next command to type.
+fail() {
+    tt_failed=$1
+    tt_next=${2:-}
+    exit 1
+}
+
+print_failure() {
+    local status=$?
+    trap - EXIT
+    clean_up
+    [ -n "$tt_failed" ] || tt_failed="a command ended with status $status"
+    print_tail 6000
+    printf 'TT_RESULT {"ok":false,"step":%s,"seconds":%s,"failed":%s,"next":%s}\n' \
+        "$(json_string "${TT_STEP:-script}")" "$(seconds_since_start)" \
+        "$(json_string "$tt_failed")" "$(json_string "$tt_next")" >&3
+    [ "$status" -ne 0 ] || status=1
+    exit "$status"
+}
+
+# Scripts with something to undo define their own clean_up after sourcing this.
+clean_up() { :; }
+
+# The last $1 bytes of the log. SSM keeps the first 24,000 characters, so we stay below.
+print_tail() {
+    [ -f "$tt_log" ] || return 0
+    tail -c "$1" "$tt_log" | tr -d '\000' >&3
+}
+
+# Sends everything but the result to the log.
+open_log() {
+    mkdir -p "$tt_logs" "$tt_state" "$tt_run"
+    find "$tt_logs" -name '*.log' -mtime +14 -delete 2>/dev/null || true
+    exec 3>&1 >"$tt_log" 2>&1
+    trap print_failure EXIT
+}
+
+say() { printf '%s %s\n' "$(date -u +%H:%M:%S)" "$*"; }
+
+# --- Inputs -------------------------------------------------------------------------
+
+# Stops with the name of the first input that is missing.
+need() {
+    local name
+    for name in "$@"; do
+        [ -n "${!name:-}" ] || fail "the input $name is missing"
+    done
+}
+
+# --- Doppler ------------------------------------------------------------------------
+
+# Reads the token and checks its file: the only secret that a host keeps.
+load_doppler_token() {
+    need TT_TOKEN_FILE TT_DOPPLER_PROJECT TT_DOPPLER_CONFIG
+    [ -f "$TT_TOKEN_FILE" ] || fail "the Doppler token file $TT_TOKEN_FILE does not exist" \
+        "sudo install -m 400 /dev/stdin $TT_TOKEN_FILE   # then paste the service token"
+    DOPPLER_TOKEN=$(tr -d '\r\n' <"$TT_TOKEN_FILE")
+    [ -n "$DOPPLER_TOKEN" ] || fail "the Doppler token file $TT_TOKEN_FILE is empty"
+    export DOPPLER_TOKEN DOPPLER_PROJECT=$TT_DOPPLER_PROJECT DOPPLER_CONFIG=$TT_DOPPLER_CONFIG
+}
+
+# Runs a command with Doppler's secrets in its environment, and nowhere else.
+with_secrets() {
+    doppler run --no-fallback --project "$DOPPLER_PROJECT" --config "$DOPPLER_CONFIG" -- "$@"
+}
+
+# --- Compose ------------------------------------------------------------------------
+
+# docker compose for this project. Interpolation needs the secrets, so most calls go
+# through with_secrets; APP_IMAGE and APP_VERSION come from the script's inputs.
+compose_files() {
+    need TT_CLONE TT_COMPOSE_FILE TT_PROJECT
+    compose=(docker compose --project-name "$TT_PROJECT" --file "$TT_CLONE/$TT_COMPOSE_FILE"
+        --progress plain)
+}
+
+# The id of the running container of a service; empty if there is none.
+container_of() {
+    docker ps --quiet --no-trunc \
+        --filter "label=com.docker.compose.project=$TT_PROJECT" \
+        --filter "label=com.docker.compose.service=$1" \
+        --filter label=com.docker.compose.oneoff=False | head -n 1
+}
+
+# All containers of the project, stopped ones too, as a JSON array.
+list_containers() {
+    local ids
+    ids=$(docker ps --all --quiet --no-trunc \
+        --filter "label=com.docker.compose.project=$TT_PROJECT" \
+        --filter label=com.docker.compose.oneoff=False)
+    [ -n "$ids" ] || { printf '[]'; return 0; }
+    local row='{"service":{{json (index .Config.Labels "com.docker.compose.service")}}'
+    row+=',"name":{{json .Name}},"image":{{json .Config.Image}},"state":{{json .State.Status}}'
+    row+=',"health":{{if .State.Health}}{{json .State.Health.Status}}{{else}}""{{end}}'
+    row+=',"exit_code":{{.State.ExitCode}},"started":{{json .State.StartedAt}}}'
+    # shellcheck disable=SC2086 # ids are hexadecimal words
+    docker inspect --type container --format "$row" $ids | paste -sd, | sed 's/^/[/; s/$/]/'
+}
+
+# --- One at a time ------------------------------------------------------------------
+
+# Takes the host's lock until this process ends, however it ends.
+take_lock() {
+    exec 9>"$tt_run/lock"
+    flock --wait "${TT_LOCK_SECONDS:-30}" 9 ||
+        fail "another deploy holds this host's lock" "fuser -v $tt_run/lock"
+}
+
+# Refuses to undo the work of a newer deploy; remembers this one.
+claim_generation() {
+    need TT_GENERATION
+    local seen=0
+    [ ! -f "$tt_state/generation" ] || seen=$(cat "$tt_state/generation")
+    [ "$TT_GENERATION" -ge "${seen:-0}" ] ||
+        fail "a newer deploy (generation $seen) has already reached this host"
+    write_whole "$tt_state/generation" "$TT_GENERATION"
+}
+
+# Replaces a file in one step, so that a power cut leaves the old one or the new one.
+write_whole() {
+    printf '%s\n' "$2" >"$1.new"
+    sync "$1.new"
+    mv -f "$1.new" "$1"
+}

@@ -1,0 +1,20 @@
+#!/bin/bash
+# Asks the actuator a few times in a row; what it says is judged elsewhere.
+# shellcheck source=host/lib.sh
+[ -n "${tt_log:-}" ] || . "$(dirname "$0")/lib.sh"
+open_log
+need TT_APP_PORT TT_LOOKS TT_INTERVAL
+
+samples=""
+for ((look = 1; look <= TT_LOOKS; look++)); do
+    [ "$look" = 1 ] || sleep "$TT_INTERVAL"
+    body="$tt_run/probe.$$"
+    error=""
+    status=$(curl --silent --show-error --max-time 5 --output "$body" --write-out '%{http_code}' \
+        "http://127.0.0.1:$TT_APP_PORT/actuator/health" 2>"$body.error") || error=$(cat "$body.error")
+    text=""
+    [ ! -f "$body" ] || text=$(head -c 2000 "$body")
+    rm -f "$body" "$body.error"
+    samples+="${samples:+,}{\"status\":$((10#${status:-0})),\"body\":$(json_string "$text"),\"error\":$(json_string "$error")}"
+done
+succeed "\"samples\":[$samples]"

@@ -1,0 +1,38 @@
+#!/bin/bash
+# Logs in to the registry, pulls what is missing, logs out: one script, so that no
+# credential outlives it. The login lives in a throw-away Docker configuration.
+# shellcheck source=host/lib.sh
+[ -n "${tt_log:-}" ] || . "$(dirname "$0")/lib.sh"
+open_log
+need TT_REGISTRY TT_REGISTRY_USER TT_APP_IMAGE TT_APP_SERVICE
+load_doppler_token
+compose_files
+take_lock
+
+DOCKER_CONFIG=$(mktemp -d "$tt_run/docker-config.XXXXXX")
+plugins=()
+for directory in /root/.docker/cli-plugins "${HOME}/.docker/cli-plugins"; do
+    [ ! -d "$directory" ] || plugins+=("$directory")
+done
+[ ${#plugins[@]} = 0 ] || printf '{"cliPluginsExtraDirs":["%s"]}\n' "${plugins[0]}" >"$DOCKER_CONFIG/config.json"
+export DOCKER_CONFIG
+clean_up() { rm -rf "$DOCKER_CONFIG"; }
+trap 'exit 143' TERM INT HUP
+
+# shellcheck disable=SC2016 # GITHUB_TOKEN is Doppler's, known only in there
+with_secrets bash -c '[ -n "${GITHUB_TOKEN:-}" ] || { echo "GITHUB_TOKEN is not in Doppler"; exit 3; }
+    printf %s "$GITHUB_TOKEN" | docker login "$TT_REGISTRY" --username "$TT_REGISTRY_USER" --password-stdin' ||
+    fail "the login to $TT_REGISTRY failed; is GITHUB_TOKEN in Doppler, valid, and may it read packages?" \
+        "doppler secrets get GITHUB_TOKEN --plain --project $DOPPLER_PROJECT --config $DOPPLER_CONFIG | docker login $TT_REGISTRY -u $TT_REGISTRY_USER --password-stdin"
+
+export APP_IMAGE=$TT_APP_IMAGE APP_VERSION=${TT_APP_VERSION:-}
+before=$(docker images --quiet --no-trunc --all | sort -u)
+# "missing" leaves the data stores' images as they are: a floating tag that moved in the
+# registry must not restart a database in an app deploy. The app's image is a digest.
+with_secrets "${compose[@]}" pull --policy missing --quiet ||
+    fail "docker compose pull failed" "docker pull $TT_APP_IMAGE"
+docker logout "$TT_REGISTRY" || true
+after=$(docker images --quiet --no-trunc --all | sort -u)
+pulled=$(comm -13 <(printf '%s\n' "$before") <(printf '%s\n' "$after"))
+
+succeed "\"pulled\":$(printf '%s' "$pulled" | json_lines)" "\"present\":$(grep -c . <<<"$after")"

@@ -1,0 +1,35 @@
+#!/bin/bash
+# Brings the clone to exactly the released revision, not to wherever the branch is by now.
+# shellcheck source=host/lib.sh
+[ -n "${tt_log:-}" ] || . "$(dirname "$0")/lib.sh"
+open_log
+need TT_CLONE TT_REVISION TT_BRANCH
+take_lock
+
+# The clone may belong to another user than root; git wants that said.
+git config --global --get-all safe.directory | grep -qxF "$TT_CLONE" ||
+    git config --global --add safe.directory "$TT_CLONE"
+
+[ -d "$TT_CLONE/.git" ] || fail "there is no git clone at $TT_CLONE" \
+    "sudo git clone <repository> $TT_CLONE"
+cd "$TT_CLONE"
+was=$(git rev-parse HEAD)
+export GIT_TERMINAL_PROMPT=0
+
+if ! git cat-file -e "$TT_REVISION^{commit}" 2>/dev/null; then
+    timeout 100 git fetch --quiet --tags --prune --force origin ||
+        fail "git fetch failed; the remote or its credentials are wrong" "git -C $TT_CLONE fetch origin"
+fi
+git cat-file -e "$TT_REVISION^{commit}" 2>/dev/null ||
+    fail "the revision $TT_REVISION is not in the repository (was $TT_BRANCH rewritten?)"
+
+discarded=$(git status --porcelain --untracked-files=no | wc -l)
+if [ "$discarded" -gt 0 ]; then
+    say "discarding $discarded edited file(s); their diff is kept in $tt_state/discarded.diff"
+    git diff HEAD >"$tt_state/discarded.diff"
+fi
+git reset --quiet --hard "$TT_REVISION"
+say "clone at $(git rev-parse HEAD), was $was"
+
+succeed "\"revision\":$(json_string "$(git rev-parse HEAD)")" "\"was\":$(json_string "$was")" \
+    "\"discarded\":$discarded"
