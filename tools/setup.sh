@@ -1,0 +1,18 @@
+#!/bin/bash
+# Everything that a fresh machine lacks to run and test this repository.
+#
+# Asks for Python 3.11 or newer and git; fetches from PyPI. Writes to .tools/
+# and .venv/ and nowhere else. Twice is the same as once.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+require_python() {
+    if ! python3 -c 'import sys; sys.exit(sys.version_info < (3, 11))'; then
+        echo "TT Deploy needs Python 3.11 or newer as python3; found: $(python3 --version 2>&1)" >&2
+        exit 1
+    fi
+}
+
+require_python
+# Compiled once here, not in every new process: importing Prefect takes 1 s instead of 3.
+UV_COMPILE_BYTECODE=1 tools/uv.sh sync --locked

@@ -1,0 +1,33 @@
+#!/bin/bash
+# uv.sh ARGUMENTS...: the machine's uv, or our own where it has none.
+#
+# Our own goes under .tools/ by pip's --target, which touches neither the
+# system's Python nor the user's (and so is not refused by PEP 668).
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+readonly VERSION=0.13.9
+readonly HOME_OF_UV=.tools/uv
+
+install_pip() {
+    if [[ $EUID -ne 0 ]] || ! command -v apt-get >/dev/null; then
+        echo "python3 has no pip, and uv comes through pip: install python3-pip, then try again." >&2
+        exit 1
+    fi
+    apt-get update -qq
+    DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends python3-pip >/dev/null
+}
+
+install_uv() {
+    echo "Installing uv $VERSION into $HOME_OF_UV" >&2
+    python3 -m pip --version >/dev/null 2>&1 || install_pip
+    python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore \
+        --only-binary :all: --upgrade --target "$HOME_OF_UV" "uv==$VERSION" >&2
+}
+
+# Asked rather than looked up: a version manager's shim may exist and yet not run.
+if uv --version >/dev/null 2>&1; then
+    exec uv "$@"
+fi
+[[ -x $HOME_OF_UV/bin/uv ]] || install_uv
+exec "$HOME_OF_UV/bin/uv" "$@"
