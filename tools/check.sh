@@ -33,10 +33,7 @@ check_format() { ruff format --check .; }
 check_lint() { ruff check .; }
 check_types() { mypy; }
 check_layers() { lint-imports --no-logo; }
-check_shell() {
-    shell_scripts | grep -zv '^host/' | xargs -0 shellcheck
-    check_host_scripts
-}
+check_shell() { shell_scripts | xargs -0 shellcheck; }
 check_yaml() { files '*.yml' '*.yaml' .yamllint | xargs -0 yamllint --strict; }
 check_workflows() {
     local node
@@ -46,19 +43,6 @@ check_workflows() {
 }
 check_dockerfiles() { files '*Dockerfile' '*.Dockerfile' | xargs -0 -r hadolint; }
 check_stack() { [[ ! -x tools/check-stack.sh ]] || tools/check-stack.sh; }
-
-# Each as it is sent to a host: after the library, which takes the shebang's line.
-check_host_scripts() {
-    local as_sent
-    as_sent=$(mktemp -d)
-    trap 'rm -rf "$as_sent"' EXIT
-    cp -r .shellcheckrc host "$as_sent"
-    cd "$as_sent"
-    shellcheck --exclude=SC2034 host/lib.sh # what it defines, the others use
-    mv host/lib.sh .
-    sed -i '1s|.*|source ../lib.sh|' host/*.sh
-    shellcheck --shell=bash host/*.sh
-}
 
 # Prints one line, and what the check said only if it failed.
 # Not to be called in a condition: bash would then ignore errexit in the check.

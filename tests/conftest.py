@@ -1,0 +1,48 @@
+"""What every test may rely on: nobody's real accounts, and a Prefect server only if marked.
+
+A developer's environment may point at a real Prefect server or a real AWS account. Tests
+see neither, whatever they forget.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator
+
+import pytest
+
+_REAL_WORLD = ("PREFECT_", "AWS_", "DOPPLER_", "GITHUB_", "GH_", "TT_")
+_OF_THE_TESTS = ("TT_LAB_", "TT_CONTAINED_")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Cut the environment off from the real world, before anything imports Prefect."""
+    for name in list(os.environ):
+        if name.startswith(_REAL_WORLD) and not name.startswith(_OF_THE_TESTS):
+            del os.environ[name]
+    home = tempfile.TemporaryDirectory(prefix="tt-prefect-", ignore_cleanup_errors=True)
+    config.add_cleanup(home.cleanup)
+    os.environ.update(
+        PREFECT_HOME=home.name,
+        # A flow test without its mark fails at once instead of starting a server each time.
+        PREFECT_SERVER_EPHEMERAL_ENABLED="false",
+        PREFECT_SERVER_ANALYTICS_ENABLED="false",
+        AWS_CONFIG_FILE=os.devnull,
+        AWS_SHARED_CREDENTIALS_FILE=os.devnull,
+        AWS_EC2_METADATA_DISABLED="true",
+    )
+
+
+@pytest.fixture(scope="session")
+def prefect_server() -> Iterator[None]:
+    """Prefect's test server, one for the session: it takes about 12 s to start."""
+    from prefect.testing.utilities import prefect_test_harness
+
+    with prefect_test_harness(server_startup_timeout=120):
+        yield
+
+
+@pytest.fixture(autouse=True)
+def prefect_where_marked(request: pytest.FixtureRequest) -> None:
+    """Give the tests marked ``prefect`` the server; the others must not wait for it."""
+    if request.node.get_closest_marker("prefect"):
+        request.getfixturevalue("prefect_server")

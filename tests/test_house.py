@@ -1,0 +1,150 @@
+"""The rules of the house that no single part can see: layers, speed of import, hygiene."""
+
+import re
+import subprocess
+import sys
+import time
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+# In two parts, so that this file obeys the rule that it tests.
+REGISTRY_HOSTS = [
+    ".".join(parts)
+    for parts in (
+        ("pypi", "org"),
+        ("pythonhosted", "org"),
+        ("npmjs", "org"),
+        ("npmjs", "com"),
+        ("deb", "debian", "org"),
+        ("snapshot", "debian", "org"),
+    )
+]
+# uv records the index by its public address, in a form that it alone decides.
+NAMES_ITS_REGISTRY = {"uv.lock"}
+
+
+def files_of_the_house(*patterns: str) -> list[Path]:
+    """Every file that git knows or would add."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard", "--", *patterns],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=30,
+    ).stdout
+    return [path for name in listed.split("\0") if name and (path := ROOT / name).is_file()]
+
+
+def text_of(path: Path) -> str:
+    return path.read_text(encoding="utf-8", errors="replace")
+
+
+def python(code: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60
+    )
+
+
+IMPORT_ALL_OF_DELIVERY = (
+    "import importlib, pkgutil, delivery\n"
+    "for each in pkgutil.walk_packages(delivery.__path__, 'delivery.'):\n"
+    "    importlib.import_module(each.name)\n"
+)
+
+
+def test_imports_point_one_way() -> None:
+    linted = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache", "--no-logo"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert linted.returncode == 0, linted.stdout
+
+
+def test_delivery_brings_no_prefect_and_no_network_library() -> None:
+    barred = {"prefect", "boto3", "botocore", "httpx", "requests", "docker", "asyncio"}
+    loaded = python(IMPORT_ALL_OF_DELIVERY + "import sys; print(*sys.modules)")
+    assert loaded.returncode == 0, loaded.stderr
+    assert barred.isdisjoint(loaded.stdout.split())
+
+
+def test_delivery_imports_in_a_tenth_of_a_second() -> None:
+    def best_of(code: str) -> float:
+        seconds = []
+        for _ in range(5):
+            started = time.perf_counter()
+            assert python(code).returncode == 0
+            seconds.append(time.perf_counter() - started)
+        return min(seconds)
+
+    assert best_of(IMPORT_ALL_OF_DELIVERY) - best_of("pass") < 0.1
+
+
+def test_no_file_names_a_registry_host() -> None:
+    named = [
+        f"{path.relative_to(ROOT)}: {host}"
+        for path in files_of_the_house()
+        if path.name not in NAMES_ITS_REGISTRY
+        for host in REGISTRY_HOSTS
+        if host in text_of(path)
+    ]
+    assert named == []
+
+
+def test_every_shell_script_passes_shellcheck() -> None:
+    checked = subprocess.run(
+        [ROOT / "tools" / "check.sh", "shell"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert checked.returncode == 0, checked.stdout
+
+
+def test_nothing_is_left_for_later() -> None:
+    # Put together, so that this file obeys the rule that it tests.
+    marks = re.compile(
+        "|".join([r"\bTO" + r"DO\b", r"\bFIX" + r"ME\b", r"pytest\.mark\.sk" + "ip"])
+    )
+    left = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for path in files_of_the_house("*.py", "*.sh", "*.md", "*.y*ml", "Makefile", ".ci/*")
+        for number, line in enumerate(text_of(path).splitlines(), start=1)
+        if marks.search(line)
+    ]
+    assert left == []
+
+
+def test_every_relative_link_in_a_document_leads_somewhere() -> None:
+    broken = [
+        f"{path.relative_to(ROOT)} -> {target}"
+        for path in files_of_the_house("*.md")
+        for target in re.findall(r"\]\(([^)\s#]+)[^)]*\)", text_of(path))
+        if "://" not in target and not (path.parent / target).exists()
+    ]
+    assert broken == []
+
+
+def test_the_documents_name_only_make_targets_that_exist() -> None:
+    targets = set(re.findall(r"^([a-z][a-z-]*):", text_of(ROOT / "Makefile"), re.MULTILINE))
+    named = {
+        (path.name, target)
+        for path in files_of_the_house("*.md", ".ci/run", ".github/*")
+        for target in re.findall(
+            r"(?:`|^\s*|run: )make ([a-z][a-z-]*)", text_of(path), re.MULTILINE
+        )
+    }
+    assert {(where, target) for where, target in named if target not in targets} == set()
+
+
+@pytest.mark.parametrize("package", ["delivery", "blocks", "tasks", "flows", "deployments", "lab"])
+def test_every_package_is_bound_by_the_layer_contracts(package: str) -> None:
+    config = tomllib.loads(text_of(ROOT / "pyproject.toml"))
+    assert package in config["tool"]["importlinter"]["root_packages"]
