@@ -1,0 +1,186 @@
+"""EC2 and Systems Manager: which hosts there are, and running a script on them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from delivery.errors import ConfigurationError, DeliveryError, HostError, HostUnreachable
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2 import EC2Client
+    from mypy_boto3_ssm import SSMClient
+
+MOST_IDS_PER_COMMAND = 50
+_FINAL = {"Success", "Failed", "TimedOut", "Cancelled"}
+_PASSING = {
+    "ThrottlingException",
+    "Throttling",
+    "RequestLimitExceeded",
+    "InternalServerError",
+    "InternalError",
+    "ServiceUnavailable",
+    "InvocationDoesNotExist",
+    "RequestTimeout",
+    "500",
+    "502",
+    "503",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """One running EC2 instance, under the name that its ``Name`` tag gives it."""
+
+    instance_id: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation:
+    """How far one command is on one host.
+
+    ``status`` is SSM's detailed one: ``Success``, ``Failed``, ``Execution Timed Out``,
+    ``Delivery Timed Out``, ``Cancelled``, ``Undeliverable``, ...
+    """
+
+    instance_id: str
+    status: str
+    final: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """What a command printed: the first 24,000 and 8,000 characters that SSM keeps."""
+
+    said: str
+    noise: str
+
+
+class AwsHosts:
+    """The door to EC2 and SSM of one account and region. One call a method, no loops."""
+
+    def __init__(self, session: boto3.Session, client_options: Mapping[str, Any]) -> None:
+        options = dict(client_options)
+        config = Config(
+            connect_timeout=5, read_timeout=20, retries={"mode": "standard", "max_attempts": 3}
+        )
+        earlier = options.pop("config", None)
+        options["config"] = earlier.merge(config) if earlier else config
+        self._ec2: EC2Client = session.client("ec2", **options)
+        self._ssm: SSMClient = session.client("ssm", **options)
+
+    def running(self, tag: str, value: str) -> list[Host]:
+        """The running instances whose ``tag`` has the ``value``, sorted by name."""
+        filters: Any = [
+            {"Name": f"tag:{tag}", "Values": [value]},
+            {"Name": "instance-state-name", "Values": ["running"]},
+        ]
+        with _Translated("looking for instances"):
+            pages = self._ec2.get_paginator("describe_instances").paginate(Filters=filters)
+            found = [
+                instance
+                for page in pages
+                for reservation in page["Reservations"]
+                for instance in reservation["Instances"]
+            ]
+        hosts = [Host(i["InstanceId"], _name_of(i)) for i in found]
+        return sorted(hosts, key=lambda host: (host.name, host.instance_id))
+
+    def send(
+        self, hosts: Sequence[Host], script: str, *, comment: str, delivery: int, execution: int
+    ) -> str:
+        """Start ``script`` on at most 50 hosts; the command's id.
+
+        ``delivery`` bounds the seconds until it starts, ``execution`` those that it runs.
+        """
+        with _Translated("sending a command"):
+            reply = self._ssm.send_command(
+                InstanceIds=[host.instance_id for host in hosts],
+                DocumentName="AWS-RunShellScript",
+                Comment=comment[:100],
+                TimeoutSeconds=max(30, delivery),
+                Parameters={
+                    "commands": script.splitlines(),
+                    "executionTimeout": [str(execution)],
+                },
+            )
+        return str(reply["Command"]["CommandId"])
+
+    def invocations(self, command_id: str) -> list[Invocation]:
+        """How far the command is on every host; empty while SSM does not know it yet."""
+        with _Translated("asking how far a command is"):
+            pages = self._ssm.get_paginator("list_command_invocations").paginate(
+                CommandId=command_id
+            )
+            return [_invocation(row) for page in pages for row in page["CommandInvocations"]]
+
+    def output(self, command_id: str, instance_id: str) -> Output:
+        """What the command printed on one host (the listing keeps 2,500 characters only)."""
+        with _Translated("reading a command's output"):
+            reply = self._ssm.get_command_invocation(CommandId=command_id, InstanceId=instance_id)
+        return Output(reply["StandardOutputContent"], reply["StandardErrorContent"])
+
+    def cancel(self, command_id: str) -> None:
+        """Ask SSM to stop the command; what already ran is not undone."""
+        with _Translated("cancelling a command"):
+            self._ssm.cancel_command(CommandId=command_id)
+
+
+def _name_of(instance: Any) -> str:
+    tags = {tag["Key"]: tag["Value"] for tag in instance.get("Tags", [])}
+    return str(tags.get("Name", instance["InstanceId"]))
+
+
+def _invocation(row: Any) -> Invocation:
+    return Invocation(
+        instance_id=row["InstanceId"],
+        status=row.get("StatusDetails") or row["Status"],
+        final=row["Status"] in _FINAL,
+    )
+
+
+class _Translated:
+    """Turns AWS's errors into ours: transient ones apart from those that stay."""
+
+    def __init__(self, doing: str) -> None:
+        self._doing = doing
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        if isinstance(error, ClientError | BotoCoreError):
+            raise translate(error, self._doing) from None
+
+
+def translate(error: ClientError | BotoCoreError, doing: str) -> DeliveryError:
+    """The error of our own that says the same as ``error``."""
+    if isinstance(error, BotoCoreError):
+        kind = type(error).__name__
+        if kind in {"NoCredentialsError", "NoRegionError", "PartialCredentialsError"}:
+            return ConfigurationError(
+                f"AWS credentials are incomplete ({kind}) while {doing}.",
+                next_command="python -m deployments.register ENVIRONMENT",
+            )
+        return HostUnreachable(f"AWS did not answer while {doing}: {kind}.")
+    code = error.response.get("Error", {}).get("Code", "")
+    message = error.response.get("Error", {}).get("Message", "")
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    if code in _PASSING or status >= 500:
+        return HostUnreachable(f"AWS answered {code or status} while {doing}: {message}")
+    if code in {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}:
+        return ConfigurationError(
+            f"The AWS role lacks a right for {doing}: {message}",
+            next_command="Compare the role with the policy in README.md.",
+        )
+    if code == "InvalidInstanceId":
+        return HostUnreachable(
+            "Systems Manager does not know the instance, or its agent is not registered.",
+            last_words=message,
+            next_command="aws ssm describe-instance-information",
+        )
+    return HostError(f"AWS refused ({code}) while {doing}: {message}")

@@ -1,0 +1,132 @@
+"""Docker BuildKit through the ``docker buildx`` command line.
+
+docker-py knows no BuildKit, hence no registry cache; the command line does. The login
+lives in a throw-away Docker configuration, and the password travels on standard input.
+"""
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from blocks.commands import CommandFailed, run_streaming
+from delivery.errors import BuildError, ConfigurationError
+
+
+@dataclass(frozen=True, slots=True)
+class BuildOrder:
+    """What to build and under which names to push it."""
+
+    context: Path
+    dockerfile: str
+    names: tuple[str, ...]
+    cache: str
+    labels: Mapping[str, str]
+    arguments: Mapping[str, str]
+    platform: str
+
+
+class Buildx:
+    """The door to one Docker engine's builder, logged in to one registry."""
+
+    def __init__(self, *, engine_url: str, registry: str, username: str, password: str) -> None:
+        self._engine_url = engine_url
+        self._registry = registry
+        self._username = username
+        self._password = password
+
+    def build_and_push(
+        self, order: BuildOrder, *, on_line: Callable[[str], None], timeout_seconds: float
+    ) -> None:
+        """Build ``order`` and push all its names; raises BuildError with the last lines."""
+        with self._logged_in(on_line) as environment:
+            try:
+                run_streaming(
+                    build_arguments(order),
+                    on_line=on_line,
+                    timeout_seconds=timeout_seconds,
+                    environment=environment,
+                    secrets=[self._password],
+                )
+            except CommandFailed as failure:
+                raise _build_error(failure, order, timeout_seconds) from None
+
+    @contextmanager
+    def _logged_in(self, on_line: Callable[[str], None]) -> Iterator[Mapping[str, str]]:
+        docker = shutil.which("docker")
+        if docker is None:
+            raise ConfigurationError(
+                "The worker has no docker command.",
+                next_command="Install the Docker CLI with buildx on the worker.",
+            )
+        with tempfile.TemporaryDirectory(prefix="tt-docker-") as folder:
+            configuration = Path(folder) / "config.json"
+            configuration.write_text(json.dumps({"cliPluginsExtraDirs": plugin_folders()}))
+            environment = {**os.environ, "DOCKER_CONFIG": folder, "BUILDKIT_PROGRESS": "plain"}
+            if self._engine_url:
+                environment["DOCKER_HOST"] = self._engine_url
+            self._login(environment, on_line)
+            yield environment
+
+    def _login(self, environment: Mapping[str, str], on_line: Callable[[str], None]) -> None:
+        arguments = ["docker", "login", self._registry, "--username", self._username]
+        try:
+            run_streaming(
+                [*arguments, "--password-stdin"],
+                on_line=lambda line: on_line(line) if "WARNING" not in line else None,
+                timeout_seconds=60,
+                environment=environment,
+                standard_input=self._password,
+                secrets=[self._password],
+            )
+        except CommandFailed as failure:
+            raise BuildError(
+                f"The login to {self._registry} failed.",
+                where=self._registry,
+                last_words=failure.last_lines,
+                next_command="Check the registry block: the user, and a token with packages:write.",
+            ) from None
+
+
+def build_arguments(order: BuildOrder) -> list[str]:
+    """The command line of one build; it holds no secret."""
+    arguments = ["docker", "buildx", "build", "--push", "--provenance=false"]
+    arguments += ["--platform", order.platform] if order.platform else []
+    arguments += ["--file", str(order.context / order.dockerfile)]
+    arguments += _each("--tag", order.names)
+    arguments += _each("--label", [f"{name}={value}" for name, value in order.labels.items()])
+    arguments += _each("--build-arg", [f"{n}={v}" for n, v in order.arguments.items()])
+    arguments += ["--cache-from", f"type=registry,ref={order.cache}"]
+    arguments += ["--cache-to", f"type=registry,ref={order.cache},mode=max,ignore-error=true"]
+    return [*arguments, str(order.context)]
+
+
+def plugin_folders() -> list[str]:
+    """Where the user's own Docker configuration keeps CLI plugins such as buildx.
+
+    A throw-away configuration would lose them; the system's own folders need no naming.
+    """
+    configured = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+    folder = configured / "cli-plugins"
+    return [str(folder)] if folder.is_dir() else []
+
+
+def _each(flag: str, values: Sequence[str]) -> list[str]:
+    return [word for value in values for word in (flag, value)]
+
+
+def _build_error(failure: CommandFailed, order: BuildOrder, timeout_seconds: float) -> BuildError:
+    if failure.timed_out:
+        message = f"The build took longer than {timeout_seconds:.0f} s and was stopped."
+    else:
+        message = "The image did not build, or did not reach the registry."
+    return BuildError(
+        message,
+        where=order.names[0],
+        last_words=failure.last_lines,
+        next_command=f"docker buildx build --file {order.dockerfile} .   # at {order.context.name}",
+    )
