@@ -135,6 +135,13 @@ class Engine:
             raise LabError(f"docker {' '.join(map(str, arguments[:3]))} ... failed:\n{said}")
         return done.stdout.strip()
 
+    def docker_or_nothing(self, *arguments: str | Path) -> str:
+        """What `docker ARGUMENTS` printed, or the empty string if it failed."""
+        try:
+            return self.docker(*arguments)
+        except LabError:
+            return ""
+
     def labelled(self, kind: str, lab: str) -> list[str]:
         """Ids of this lab's objects: `container`, `volume`, `network` or `image`."""
         everything = ["--all"] if kind == "container" else []

@@ -34,11 +34,14 @@ class PackageSet:
     suite: str
     names: tuple[str, ...]
     with_dependencies: bool = False
+    without: tuple[str, ...] = ()
+    """Dependencies to leave out."""
 
     @property
     def key(self) -> str:
         """A short name for this very selection."""
-        text = json.dumps([self.suite, sorted(self.names), self.with_dependencies])
+        names, without = sorted(self.names), sorted(self.without)
+        text = json.dumps([self.suite, names, self.with_dependencies, without])
         return sha256(text.encode()).hexdigest()[:16]
 
 
@@ -67,7 +70,8 @@ class DebianPackages:
             listing = apt.run("install", "--no-install-recommends", "--print-uris", *wanted.names)
         else:
             listing = apt.run("download", "--print-uris", *wanted.names)
-        names = package_files(listing)
+        files = package_files(listing)
+        names = [file for file in files if file.split("_")[0] not in wanted.without]
         folder.mkdir(parents=True, exist_ok=True)
         missing = [name for name in names if not (folder / name).exists()]
         if missing:

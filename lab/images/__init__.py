@@ -1,0 +1,1 @@
+"""Stand-in images of the public ones, built from Debian's and PyPI's packages."""
