@@ -1,0 +1,89 @@
+# shellcheck shell=sh
+# Questions to the nodes of a Redis Cluster; nothing here changes one.
+#
+# A node is written as address:port. REDISCLI_AUTH carries the password to redis-cli.
+
+# read_password FILE: for redis-cli, whose environment other users cannot read.
+read_password() {
+	[ -s "$1" ] || {
+		echo "$1 is missing or empty" >&2
+		exit 1
+	}
+	REDISCLI_AUTH=$(tr -d '\r\n' <"$1")
+	export REDISCLI_AUTH
+}
+
+# ask NODE COMMAND...: the node's answer, or its error, as plain lines.
+ask() {
+	_node=$1
+	shift
+	timeout "${ask_seconds:-3}" redis-cli -h "${_node%:*}" -p "${_node##*:}" "$@" 2>&1 | tr -d '\r'
+}
+
+# info NODE FIELD: one field of CLUSTER INFO.
+info() { ask "$1" cluster info | sed -n "s/^$2://p"; }
+
+id_of() { ask "$1" cluster myid; }
+
+role_of() { ask "$1" role | head -n 1; }
+
+keys_in() { ask "$1" dbsize; }
+
+# Slots that the node itself says it serves, as ranges.
+own_slots() {
+	ask "$1" cluster nodes | awk '$3 ~ /myself/ { for (i = 9; i <= NF; i++) if ($i !~ /^\[/) print $i }'
+}
+
+# Reads ranges such as 0-5460 or 7, prints every slot.
+each_slot() { awk -F- '{ for (s = $1; s <= ($2 == "" ? $1 : $2); s++) print s }'; }
+
+# contested_slots NODE...: slots that more than one of them claims.
+contested_slots() (
+	for node in "$@"; do own_slots "$node" | each_slot; done | sort -n | uniq -d
+)
+
+# unowned_slots FIRST LAST NODE...: ranges within FIRST..LAST that no NODE knows an owner of.
+unowned_slots() (
+	first=$1 last=$2
+	shift 2
+	for node in "$@"; do ask "$node" cluster nodes; done |
+		awk '{ for (i = 9; i <= NF; i++) if ($i !~ /^\[/) print $i }' |
+		awk -F- -v first="$first" -v last="$last" '
+			{ for (s = $1; s <= ($2 == "" ? $1 : $2); s++) owned[s] = 1 }
+			END {
+				for (s = first; s <= last; s++) {
+					if (s in owned) continue
+					from = s
+					while (s < last && !((s + 1) in owned)) s++
+					print from, s
+				}
+			}'
+)
+
+# knows NODE OTHER: whether NODE is connected to OTHER, under its present id, at its present address.
+knows() {
+	ask "$1" cluster nodes | awk -v id="$(id_of "$2")" -v at="$2@" '
+		$1 == id && index($2, at) == 1 && $8 == "connected" { found = 1 }
+		END { exit !found }'
+}
+
+# A node that belongs to no cluster and holds nothing.
+is_virgin() {
+	[ "$(info "$1" cluster_known_nodes)" = 1 ] &&
+		[ "$(info "$1" cluster_slots_assigned)" = 0 ] &&
+		[ "$(keys_in "$1")" = 0 ]
+}
+
+# Whether NODE sees a whole cluster of COUNT nodes.
+sees_whole() {
+	[ "$(info "$1" cluster_state)" = ok ] &&
+		[ "$(info "$1" cluster_slots_ok)" = 16384 ] &&
+		[ "$(info "$1" cluster_known_nodes)" = "$2" ]
+}
+
+# One line for a person: what the node is and sees.
+describe() {
+	echo "$1: $(role_of "$1"), $(own_slots "$1" | each_slot | wc -l | tr -d ' ') slots," \
+		"$(keys_in "$1") keys, knows $(info "$1" cluster_known_nodes) nodes," \
+		"state $(info "$1" cluster_state)"
+}
