@@ -1,0 +1,1 @@
+"""What the house needs beside the product: the demo, the pictures, the checks."""
