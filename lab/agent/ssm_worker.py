@@ -31,6 +31,29 @@ class Stopped(BaseException):
     """The agent asks the worker to cancel its command."""
 
 
+class StopRequest:
+    """SIGTERM, kept until the script runs and there is something to stop."""
+
+    def __init__(self) -> None:
+        self._armed = self._requested = False
+        signal.signal(signal.SIGTERM, self._receive)
+
+    def arm(self) -> None:
+        """From now on a request raises `Stopped`; one that came before does at once."""
+        self._armed = True
+        if self._requested:
+            raise Stopped
+
+    def disarm(self) -> None:
+        """The script is over: a request no longer means anything."""
+        self._armed = False
+
+    def _receive(self, _number: int, _frame: object) -> None:
+        self._requested = True
+        if self._armed:
+            raise Stopped
+
+
 class Stream:
     """The kept beginning of one output stream, read until its pipe is closed."""
 
@@ -65,18 +88,11 @@ def run_worker(state: Path, work: Path, instance_id: str, region: str) -> None:
     """Run the command of this folder to its end and leave the result beside it."""
     command: Json = json.loads((state / "command.json").read_text())
 
-    def stop(_number: int, _frame: object) -> None:
-        raise Stopped
-
-    signal.signal(signal.SIGTERM, stop)
-    try:
-        result = execute(command, work, instance_id, region)
-    except Stopped:
-        result = {"status": "Cancelled", "exit_code": KILLED, "stdout": "", "stderr": ""}
+    result = execute(command, work, instance_id, region, StopRequest())
     write_json(state / "result.json", result)
 
 
-def execute(command: Json, work: Path, instance_id: str, region: str) -> Json:
+def execute(command: Json, work: Path, instance_id: str, region: str, stop: StopRequest) -> Json:
     """Run the script and wait for it, its time, or a cancel."""
     work.mkdir(parents=True, exist_ok=True)
     script = work / "_script.sh"
@@ -101,10 +117,12 @@ def execute(command: Json, work: Path, instance_id: str, region: str) -> Json:
     except OSError as error:
         stderr = f"failed to run commands: {error}"
         return {"status": "Failed", "exit_code": 1, "stdout": "", "stderr": stderr}
-    return wait_for(process, work, command["execution_seconds"])
+    return wait_for(process, work, command["execution_seconds"], stop)
 
 
-def wait_for(process: subprocess.Popen[bytes], work: Path, seconds: float) -> Json:
+def wait_for(
+    process: subprocess.Popen[bytes], work: Path, seconds: float, stop: StopRequest
+) -> Json:
     """The result of a started script."""
     assert process.stdout is not None and process.stderr is not None  # noqa: S101, PT018
     stdout = Stream(process.stdout, STDOUT_LIMIT, work / "stdout")
@@ -118,9 +136,12 @@ def wait_for(process: subprocess.Popen[bytes], work: Path, seconds: float) -> Js
     done = threading.Thread(target=end, daemon=True)
     done.start()
     try:
+        stop.arm()
         done.join(seconds)
+        stop.disarm()
         stopped = "TimedOut" if done.is_alive() else ""
     except Stopped:
+        stop.disarm()
         stopped = "Cancelled"
     if stopped:
         kill_group(process.pid)
