@@ -20,7 +20,7 @@ from delivery.errors import ConfigurationError
 from delivery.image import ImageRepository
 from delivery.policies import HealthPolicy, HostLayout, StageTimeouts
 
-ENVIRONMENT_NAME = re.compile(r"[a-z0-9]+(?:-[a-z0-9]+)*")
+ENVIRONMENT_NAME = re.compile(r"^[a-z0-9]+(?:-[a-z0-9]+)*$")
 
 
 class Environment(Block):

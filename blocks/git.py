@@ -1,6 +1,7 @@
 """The application's repository as a bare clone on the worker: complete and kept up to date."""
 
 import base64
+import datetime
 import fcntl
 import hashlib
 import os
@@ -92,6 +93,11 @@ class SourceRepository:
         listed = self._git("log", "-z", "--reverse", "--format=%H%n%B", "--end-of-options", span)
         entries = [entry.partition("\n") for entry in listed.split("\0") if entry]
         return [Commit(sha=sha, message=message.rstrip("\n")) for sha, _, message in entries]
+
+    def committed_at(self, sha: str) -> datetime.datetime:
+        """When the commit was made; a build's date that does not change from build to build."""
+        seconds = self._git("show", "--no-patch", "--format=%ct", sha).strip()
+        return datetime.datetime.fromtimestamp(int(seconds), datetime.UTC)
 
     @contextmanager
     def working_copy(self, sha: str) -> Iterator[Path]:

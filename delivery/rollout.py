@@ -1,6 +1,6 @@
 """A rollout as a decision: what shall run, what runs, and the way back."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from delivery.errors import Refused
@@ -35,7 +35,6 @@ class RolloutPlan:
     target: Bundle
     way_back: Bundle | None
     generation: int
-    from_version: str
     reason: str
 
 
@@ -81,7 +80,6 @@ def plan_rollout(states: Sequence[HostState], target: Bundle, *, generation: int
         target=target,
         way_back=way_back,
         generation=generation,
-        from_version=_one_or_several(state.version for state in states),
         reason=_reason(states, target),
     )
 
@@ -93,11 +91,6 @@ def _way_back(states: Sequence[HostState], target: Bundle) -> Bundle | None:
         return None
     bundle = known.pop()
     return None if bundle.image == target.image else bundle
-
-
-def _one_or_several(versions: Iterable[str]) -> str:
-    distinct = sorted({version for version in versions if version})
-    return ", ".join(distinct)
 
 
 def _reason(states: Sequence[HostState], target: Bundle) -> str:

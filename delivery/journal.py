@@ -1,0 +1,112 @@
+"""What a deploy has learned so far: kept as it goes, so that a failure has a report too."""
+
+import datetime
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from delivery.health import Health
+from delivery.host_state import HostState
+from delivery.image import Image
+from delivery.redaction import redact
+from delivery.released import Release
+from delivery.report import Failure, Outcome, Report, StageTime
+from delivery.rollout import Bundle, Rollout
+
+
+@dataclass(slots=True)
+class Journal:
+    """Collects the facts of one deploy; ``report`` turns them into the report.
+
+    ``clock`` gives seconds that only grow (``time.monotonic``); ``started`` is aware.
+    """
+
+    environment: str
+    actor: str
+    reason: str
+    started: datetime.datetime
+    clock: Callable[[], float]
+    run_url: str = ""
+    version: str = ""
+    revision: str = ""
+    release_url: str = ""
+    touched: bool = False
+    image: Image | None = None
+    previous_version: str = ""
+    rollout: Rollout | None = None
+    health: Health = field(default_factory=lambda: Health(()))
+    failure: Failure | None = None
+    stages: list[StageTime] = field(default_factory=list)
+    _began: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._began = self.clock()
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time one stage; a failure in it is remembered under its name and goes on."""
+        began = self.clock()
+        note = ""
+        try:
+            yield
+        except Exception as error:
+            note = "failed"
+            if self.failure is None:
+                self.failure = Failure.of(name, error)
+            raise
+        finally:
+            self.stages.append(StageTime(name, self.clock() - began, note))
+
+    def fail(self, error: Exception) -> None:
+        """Remember a failure from outside any stage; the first one is kept."""
+        if self.failure is None:
+            self.failure = Failure.of("start", error)
+
+    def note_hosts(self, states: Sequence[HostState]) -> None:
+        """Remember what the hosts ran before."""
+        self.previous_version = ", ".join(sorted({s.version for s in states if s.version}))
+
+    def note_release(self, release: Release) -> None:
+        """Remember which release this is about."""
+        self.version = release.version
+        self.revision = release.sha
+        self.release_url = release.url
+
+    def note_bundle(self, bundle: Bundle, image: Image) -> None:
+        """Remember exactly what is to run."""
+        self.version = bundle.version
+        self.revision = bundle.revision
+        self.image = image
+
+    def note_unhealthy(self) -> None:
+        """Turn the first probe that did not hold into the failure to report."""
+        probe = self.health.first_failure
+        if probe is not None and self.failure is None:
+            self.failure = Failure(
+                "healthcheck",
+                f"The probe '{probe.name}' did not hold: {redact(probe.detail)}",
+                where=probe.host,
+                next_command=f"python -m flows.healthcheck --environment {self.environment}",
+            )
+
+    def report(self, outcome: Outcome) -> Report:
+        """The report as things stand."""
+        return Report(
+            outcome=outcome,
+            environment=self.environment,
+            actor=self.actor,
+            reason=self.reason,
+            started=self.started,
+            duration_seconds=self.clock() - self._began,
+            version=self.version,
+            previous_version=self.previous_version,
+            revision=self.revision,
+            digest=self.image.digest if self.image else "",
+            image=self.image.reference if self.image else "",
+            release_url=self.release_url,
+            run_url=self.run_url,
+            changed=self.rollout.changed_services if self.rollout else (),
+            stages=tuple(self.stages),
+            health=self.health,
+            failure=self.failure,
+        )

@@ -1,0 +1,44 @@
+"""Give a revision its version, its tag and its release; nothing more."""
+
+from prefect import flow
+
+from blocks.environment import load_environment
+from delivery.released import Release
+from flows.ending import command_line, end_process, run_command, run_name
+from flows.parameters import DryRun, EnvironmentName, Revision
+from tasks.release import make_tag_and_release
+
+
+@flow(name="release", flow_run_name=run_name("release {revision}"), persist_result=False)
+def release(
+    environment: EnvironmentName = "production",
+    revision: Revision = None,
+    dry_run: DryRun = False,
+) -> Release:
+    """Tag a revision and publish its release with notes; what exists is reused."""
+    return make_tag_and_release(load_environment(environment), revision, dry_run=dry_run)
+
+
+def main(arguments: list[str]) -> int:
+    """``python -m flows.release --environment NAME [--revision REV] [--dry-run] [--json]``."""
+    parser = command_line("Tag a revision and publish its release.", "flows.release")
+    parser.add_argument("--revision", help="commit, branch or tag; default: the branch's head")
+    parser.add_argument("--dry-run", action="store_true", help="show the plan, touch nothing")
+    options = parser.parse_args(arguments)
+    made = release(options.environment, options.revision, options.dry_run)
+    answer = {
+        "outcome": "RELEASED" if made.created and not options.dry_run else "UNCHANGED",
+        "environment": options.environment,
+        "version": made.version,
+        "previous_version": made.previous_tag,
+        "revision": made.sha,
+        "tag": made.tag,
+        "url": made.url,
+        "reason": made.reason,
+    }
+    text = f"{made.tag}  {made.reason}\n\n{made.notes}"
+    return end_process(answer, succeeded=True, as_json=options.json, text=text)
+
+
+if __name__ == "__main__":
+    run_command(main)

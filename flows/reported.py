@@ -1,0 +1,51 @@
+"""A flow that ends in a report, whatever happens."""
+
+import datetime
+import time
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from prefect import get_run_logger, runtime
+from prefect.client.schemas.objects import State
+
+from blocks.environment import Environment, load_environment
+from delivery.errors import BadRequest, ConfigurationError, Refused
+from delivery.journal import Journal
+from delivery.redaction import redact
+from delivery.report import Outcome
+from flows.ending import end_with
+from tasks.artifacts import publish_report
+from tasks.environments import one_deploy_at_a_time
+
+Work = Callable[[Environment, Journal], Outcome]
+
+
+def reported(environment: str, work: Work, *, actor: str, reason: str) -> State[Any]:
+    """Do ``work`` in the environment, alone, and end with a report of it.
+
+    A failure is an outcome too: REFUSED if the hosts were not touched for a reason that
+    asking again would not change, FAILED else.
+    """
+    journal = Journal(
+        environment=environment,
+        actor=actor or runtime.deployment.name or "a command line",
+        reason=reason,
+        started=datetime.datetime.now(datetime.UTC),
+        clock=time.monotonic,
+        run_url=runtime.flow_run.ui_url or "",
+    )
+    try:
+        target = load_environment(environment)
+        with one_deploy_at_a_time(target):
+            outcome = work(target, journal)
+    except (Refused, BadRequest, ConfigurationError) as error:
+        journal.fail(error)
+        outcome = Outcome.FAILED if journal.touched else Outcome.REFUSED
+    except Exception as error:
+        journal.fail(error)
+        get_run_logger().error("%s", redact(traceback.format_exc()))
+        outcome = Outcome.FAILED
+    report = journal.report(outcome)
+    publish_report(report)
+    return end_with(report)

@@ -1,0 +1,127 @@
+"""Put one release on every host of an environment, verify it, go back if it does not hold."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+
+from blocks.aws_hosts import Host
+from blocks.environment import Environment
+from delivery.errors import DeliveryError
+from delivery.health import Health, Verdict
+from delivery.journal import Journal
+from delivery.report import Outcome
+from delivery.rollout import Bundle, Rollout, RolloutPlan, plan_rollout
+from flows.ending import command_line, run_command, run_name, run_reported
+from flows.healthcheck import healthcheck
+from flows.parameters import Actor, EnvironmentName, Reason, Tag
+from flows.reported import reported
+from tasks.artifacts import publish_containers
+from tasks.hosts import (
+    find_hosts,
+    list_containers,
+    observe_hosts,
+    prune_images,
+    pull_images,
+    record_release,
+    render_alertmanager,
+    start_containers,
+    sync_source,
+)
+from tasks.image import find_built_release
+
+
+@flow(name="rollout", flow_run_name=run_name("{environment} ← {tag}"), persist_result=False)
+def rollout(
+    environment: EnvironmentName,
+    tag: Tag,
+    reason: Reason = "",
+    actor: Actor = "",
+) -> State[Any]:
+    """Put a release whose image is in the registry on every host; builds nothing."""
+
+    def roll_out_tag(target: Environment, journal: Journal) -> Outcome:
+        with journal.stage("look at the hosts"):
+            hosts = find_hosts(target)
+            states = observe_hosts(target, hosts)
+            journal.note_hosts(states)
+        with journal.stage("find the image"):
+            bundle, image = find_built_release(target, tag)
+            journal.note_bundle(bundle, image)
+        return roll_out(target, hosts, plan_rollout(states, bundle, generation=now()), journal)
+
+    return reported(environment, roll_out_tag, actor=actor, reason=reason)
+
+
+def roll_out(
+    target: Environment, hosts: Sequence[Host], plan: RolloutPlan, journal: Journal
+) -> Outcome:
+    """Carry out a plan; DEPLOYED or UP_TO_DATE only if what then runs is healthy."""
+    journal.touched = True
+    with journal.stage("prepare hosts"):
+        _prepare(target, hosts, plan.target)
+    try:
+        with journal.stage("replace the release"):
+            done = journal.rollout = _switch(target, hosts, plan.target, plan.generation)
+        with journal.stage("healthcheck"):
+            journal.health = healthcheck(target.name)
+    except DeliveryError:
+        return _go_back(target, hosts, plan, journal)
+    if journal.health.verdict is not Verdict.HEALTHY:
+        journal.note_unhealthy()
+        return _go_back(target, hosts, plan, journal) if done.changed_services else Outcome.FAILED
+    with journal.stage("record"):
+        record_release(target, hosts, done, generation=plan.generation)
+    return Outcome.DEPLOYED if done.changed_services else Outcome.UP_TO_DATE
+
+
+def now() -> int:
+    """The generation of a deploy that begins now: milliseconds since 1970."""
+    return time.time_ns() // 1_000_000
+
+
+def _prepare(target: Environment, hosts: Sequence[Host], bundle: Bundle) -> None:
+    """All that can be done while the old release serves undisturbed."""
+    sync_source(target, hosts, bundle)
+    pull_images(target, hosts, bundle)
+    render_alertmanager(target, hosts)
+
+
+def _switch(target: Environment, hosts: Sequence[Host], bundle: Bundle, generation: int) -> Rollout:
+    """Replace the running release; afterwards tidy up and list what runs."""
+    outcomes = start_containers(target, hosts, bundle, generation)
+    prune_images(target, hosts)
+    publish_containers(target.name, list_containers(target, hosts))
+    return Rollout(bundle, tuple(outcomes))
+
+
+def _go_back(
+    target: Environment, hosts: Sequence[Host], plan: RolloutPlan, journal: Journal
+) -> Outcome:
+    """Bring the release back that last proved healthy, and believe only its health."""
+    if plan.way_back is None:
+        return Outcome.NO_WAY_BACK
+    try:
+        with journal.stage(f"go back to {plan.way_back.tag}"):
+            _prepare(target, hosts, plan.way_back)
+            _switch(target, hosts, plan.way_back, plan.generation)
+        with journal.stage("healthcheck after going back"):
+            restored: Health = healthcheck(target.name)
+    except DeliveryError:
+        return Outcome.ROLLBACK_FAILED
+    healthy = restored.verdict is Verdict.HEALTHY
+    return Outcome.ROLLED_BACK if healthy else Outcome.ROLLBACK_FAILED
+
+
+def main(arguments: list[str]) -> int:
+    """``python -m flows.rollout --environment NAME --tag TAG``."""
+    parser = command_line("Put a built release on the hosts.", "flows.rollout")
+    parser.add_argument("--tag", required=True, help="the release's tag, such as v1.2.3")
+    parser.add_argument("--reason", default="")
+    return run_reported(rollout, parser.parse_args(arguments))
+
+
+if __name__ == "__main__":
+    run_command(main)

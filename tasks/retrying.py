@@ -1,0 +1,19 @@
+"""Which failures are worth another try."""
+
+from typing import Any
+
+from prefect import Task
+from prefect.client.schemas.objects import State, TaskRun
+
+from delivery.errors import TransientError
+
+BACKOFF_SECONDS = [2, 4, 8, 16]
+"""Waits before the second to the fifth try of a task; Prefect adds jitter."""
+
+
+def is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
+    """Whether the failure may pass by itself: decided by the error's class alone."""
+    failure: object = state.data
+    if not isinstance(failure, BaseException):
+        failure = getattr(failure, "result", None)
+    return isinstance(failure, TransientError)

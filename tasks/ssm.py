@@ -1,0 +1,168 @@
+"""Running one script of ``host/`` on every host of an environment, and waiting for its end.
+
+SSM is asked once a poll for the whole command, never once a host. A command's own status
+is not believed: it can be Success while an invocation is not.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol, TypeVar
+
+from blocks.aws_hosts import Host, Invocation, Output
+from delivery.errors import HostError, HostTimedOut, HostUnreachable, TransientError
+from delivery.host_script import HostAnswer, compose_script, last_words_of, read_answer
+
+SCRIPTS = Path(__file__).parent.parent / "host"
+_FIRST_POLL_SECONDS = 0.2
+_SLOWEST_POLL_SECONDS = 3.0
+_GRACE_SECONDS = 30
+
+Answer = TypeVar("Answer", bound=HostAnswer)
+
+
+class HostDoor(Protocol):
+    """What running a script needs of AWS; ``blocks.aws_hosts.AwsHosts`` is the real one."""
+
+    def send(
+        self, hosts: Sequence[Host], script: str, *, comment: str, delivery: int, execution: int
+    ) -> str:
+        """Start the script; the command's id."""
+        ...
+
+    def invocations(self, command_id: str) -> list[Invocation]:
+        """How far the command is on each host."""
+        ...
+
+    def output(self, command_id: str, instance_id: str) -> Output:
+        """What it printed on one host."""
+        ...
+
+    def cancel(self, command_id: str) -> None:
+        """Ask for its end."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptRun:
+    """One script with its inputs and its limits in seconds."""
+
+    step: str
+    inputs: Mapping[str, str]
+    execution_seconds: int
+    delivery_seconds: int = 60
+
+
+@lru_cache
+def script_text(name: str) -> str:
+    """The text of ``host/<name>.sh``."""
+    return (SCRIPTS / f"{name}.sh").read_text(encoding="utf-8")
+
+
+def run_script(
+    door: HostDoor,
+    hosts: Sequence[Host],
+    run: ScriptRun,
+    kind: type[Answer],
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> dict[str, Answer]:
+    """Run a script on all hosts side by side; the answer of each, by host name.
+
+    Raises what the first failing host has to say: HostScriptFailed, HostTimedOut,
+    HostUnreachable, HostAnswerMalformed. All hosts are waited for before that.
+    """
+    inputs = {"TT_STEP": run.step, **run.inputs}
+    script = compose_script(script_text("lib"), script_text(run.step), inputs)
+    command = door.send(
+        hosts,
+        script,
+        comment=f"tt-deploy: {run.step}",
+        delivery=run.delivery_seconds,
+        execution=run.execution_seconds,
+    )
+    deadline = clock() + run.delivery_seconds + run.execution_seconds + _GRACE_SECONDS
+    ended = _wait(door, command, hosts, deadline, sleep, clock)
+    return {
+        host.name: _answer(door, command, host, ended[host.instance_id], kind) for host in hosts
+    }
+
+
+def _wait(
+    door: HostDoor,
+    command: str,
+    hosts: Sequence[Host],
+    deadline: float,
+    sleep: Callable[[float], None],
+    clock: Callable[[], float],
+) -> dict[str, Invocation]:
+    wanted = {host.instance_id for host in hosts}
+    for pause in _pauses():
+        ended = _ended(door, command)
+        if wanted <= ended.keys():
+            return ended
+        if clock() > deadline:
+            door.cancel(command)
+            missing = ", ".join(h.name for h in hosts if h.instance_id not in ended)
+            raise HostUnreachable(
+                "Systems Manager never said how the command ended.",
+                where=missing,
+                next_command=f"aws ssm list-command-invocations --command-id {command} --details",
+            )
+        sleep(pause)
+    raise AssertionError("the pauses never end")
+
+
+def _ended(door: HostDoor, command: str) -> dict[str, Invocation]:
+    """The invocations that are over; none if SSM could not be asked just now.
+
+    Asking again is cheap, while giving up here would send the script a second time.
+    """
+    try:
+        return {i.instance_id: i for i in door.invocations(command) if i.final}
+    except TransientError:
+        return {}
+
+
+def _pauses() -> Iterator[float]:
+    pause = _FIRST_POLL_SECONDS
+    while True:
+        yield pause
+        pause = min(pause * 1.3, _SLOWEST_POLL_SECONDS)
+
+
+def _answer(
+    door: HostDoor, command: str, host: Host, invocation: Invocation, kind: type[Answer]
+) -> Answer:
+    output = door.output(command, host.instance_id)
+    if invocation.status in ("Success", "Failed"):
+        return read_answer(kind, output.said, host=host.name, noise=output.noise)
+    raise _interrupted(command, host, invocation, last_words_of(output.said, output.noise))
+
+
+def _interrupted(command: str, host: Host, invocation: Invocation, last_words: str) -> HostError:
+    status = invocation.status.replace(" ", "").lower()
+    look = f"aws ssm list-command-invocations --command-id {command} --details"
+    if status in ("executiontimedout", "timedout"):
+        return HostTimedOut(
+            "The script ran longer than it may and was stopped.",
+            where=host.name,
+            last_words=last_words,
+            next_command=look,
+        )
+    if status in ("deliverytimedout", "undeliverable", "terminated", "invalidplatform"):
+        return HostUnreachable(
+            f"Systems Manager could not deliver the command: {invocation.status}.",
+            where=host.name,
+            next_command=f"aws ssm describe-instance-information --filters "
+            f"Key=InstanceIds,Values={host.instance_id}",
+        )
+    return HostError(
+        f"The command ended as {invocation.status}.",
+        where=host.name,
+        last_words=last_words,
+        next_command=look,
+    )
