@@ -78,15 +78,13 @@ def artifacts_of(api_url: str, run_id: str) -> list[Artifact]:
     ]
 
 
-def report_of(api_url: str, run_id: str) -> Artifact:
-    """The run's report: its Markdown artifact of that name. Raises LookupError without one."""
+def report_of(api_url: str, run_id: str, environment: str = "lab") -> Artifact:
+    """The run's report; raises LookupError if it left none."""
     reports = [
-        each
-        for each in artifacts_of(api_url, run_id)
-        if each.kind == "markdown" and "report" in each.key
+        each for each in artifacts_of(api_url, run_id) if each.key == f"deploy-{environment}"
     ]
     if not reports:
-        raise LookupError(f"the run {run_id} left no report")
+        raise LookupError(f"the run {run_id or 'that should have started'} left no report")
     return reports[-1]
 
 

@@ -90,15 +90,15 @@ def test_artifacts_come_oldest_first(prefect: Prefect) -> None:
     assert [each.id for each in artifacts_of(prefect.url, "run")] == ["early", "late"]
 
 
-def test_the_report_is_the_last_markdown_artifact_of_that_name(prefect: Prefect) -> None:
+def test_the_report_is_the_newest_artifact_under_the_environments_key(prefect: Prefect) -> None:
     prefect.rows["/api/artifacts/filter"] = [
-        artifact("notes", "release-notes", created="1"),
-        artifact("first", "deploy-report", created="2"),
-        artifact("second", "deploy-report", created="3"),
-        artifact("table", "report-table", kind="table", created="4"),
+        artifact("notes", "release-notes-lab", created="1"),
+        artifact("first", "deploy-lab", created="2"),
+        artifact("second", "deploy-lab", created="3"),
+        artifact("elsewhere", "deploy-production", created="4"),
     ]
     report = report_of(prefect.url, "run")
-    assert report == Artifact("second", "deploy-report", "markdown", "text of second")
+    assert report == Artifact("second", "deploy-lab", "markdown", "text of second")
 
 
 def test_a_run_without_a_report_says_so(prefect: Prefect) -> None:
