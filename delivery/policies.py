@@ -8,8 +8,10 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
-AbsolutePath = Annotated[str, StringConstraints(pattern=r"^/[\w./-]*$")]
-RelativePath = Annotated[str, StringConstraints(pattern=r"^(?!/)(?!.*\.\.)[\w./-]+$")]
+# One part of a path, never "." or "..". Pydantic's patterns know no look-around.
+_PART = r"\.?[\w-][\w.-]*"
+AbsolutePath = Annotated[str, StringConstraints(pattern=rf"^(?:/{_PART})+$")]
+RelativePath = Annotated[str, StringConstraints(pattern=rf"^{_PART}(?:/{_PART})*$")]
 Word = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.-]*$")]
 
 
