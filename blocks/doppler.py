@@ -19,7 +19,8 @@ class DopplerSecrets(CredentialsBlock):
         ```python
         from blocks.doppler import DopplerSecrets
 
-        names = DopplerSecrets.load("production").names()
+        doppler = DopplerSecrets.load("BLOCK_NAME")
+        names = doppler.names()
         ```
     """
 

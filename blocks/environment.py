@@ -1,5 +1,6 @@
 """Everything that one environment is, as one form in the Prefect UI."""
 
+import logging
 import re
 
 from prefect.blocks.core import Block
@@ -19,8 +20,24 @@ from blocks.registry import Registry
 from delivery.errors import ConfigurationError
 from delivery.image import ImageRepository
 from delivery.policies import HealthPolicy, HostLayout, StageTimeouts
+from delivery.redaction import redact
 
 ENVIRONMENT_NAME = re.compile(r"^[a-z0-9]+(?:-[a-z0-9]+)*$")
+
+
+class _WithoutWebhooks(logging.Filter):
+    """Keeps webhooks out of the log.
+
+    SlackWebhook hands its URL to apprise, which logs every URL that is not at Slack's own
+    address (the lab's is not), secret path and all, whenever the block is loaded.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = redact(record.getMessage()), ()
+        return not record.msg.startswith("Unparseable URL")
+
+
+logging.getLogger("apprise").addFilter(_WithoutWebhooks())
 
 
 class Environment(Block):
@@ -30,9 +47,9 @@ class Environment(Block):
 
     Example:
         ```python
-        from blocks.environment import load_environment
+        from blocks.environment import Environment
 
-        production = load_environment("production")
+        production = Environment.load("BLOCK_NAME")
         ```
     """
 
