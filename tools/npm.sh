@@ -20,8 +20,9 @@ install_node() {
 
 [[ -x $NODE ]] || install_node
 if ! cmp -s "$DIRECTORY/package-lock.json" "$DIRECTORY/node_modules/.installed-lock"; then
-    # Nothing that we install needs an install script, so none may run.
-    "$NODE" "$NPM" ci --prefix "$DIRECTORY" --ignore-scripts --no-audit --no-fund --loglevel=error >&2
+    # Nothing that we install needs an install script, so none may run. The system's certificate
+    # authorities count, as for uv.
+    "$NODE" --use-system-ca "$NPM" ci --prefix "$DIRECTORY" --ignore-scripts --no-audit --no-fund --loglevel=error >&2
     cp "$DIRECTORY/package-lock.json" "$DIRECTORY/node_modules/.installed-lock"
 fi
 echo "$NODE"

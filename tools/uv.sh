@@ -25,6 +25,9 @@ install_uv() {
         --only-binary :all: --upgrade --target "$HOME_OF_UV" "uv==$VERSION" >&2
 }
 
+# A company's or a mirror's own certificate authority is in the system's store, not in uv's.
+export UV_SYSTEM_CERTS=${UV_SYSTEM_CERTS:-true}
+
 # Asked rather than looked up: a version manager's shim may exist and yet not run.
 if uv --version >/dev/null 2>&1; then
     exec uv "$@"
