@@ -1,13 +1,21 @@
 """The rules of the house that no single part can see: layers, speed of import, hygiene."""
 
+import ast
+import importlib
+import pkgutil
 import re
 import subprocess
 import sys
 import time
 import tomllib
 from pathlib import Path
+from typing import Any
 
 import pytest
+from prefect import Task
+from prefect.cache_policies import NO_CACHE
+
+import tasks
 
 ROOT = Path(__file__).parents[1]
 # In two parts, so that this file obeys the rule that it tests.
@@ -148,3 +156,48 @@ def test_the_documents_name_only_make_targets_that_exist() -> None:
 def test_every_package_is_bound_by_the_layer_contracts(package: str) -> None:
     config = tomllib.loads(text_of(ROOT / "pyproject.toml"))
     assert package in config["tool"]["importlinter"]["root_packages"]
+
+
+def tasks_of_the_house() -> list[tuple[str, Task[..., Any]]]:
+    modules = [
+        importlib.import_module(each.name)
+        for each in pkgutil.walk_packages(tasks.__path__, "tasks.")
+    ]
+    return [
+        (f"{module.__name__}.{name}", value)
+        for module in modules
+        for name, value in vars(module).items()
+        if isinstance(value, Task) and value.fn.__module__ == module.__name__
+    ]
+
+
+def test_no_task_answers_from_a_cache() -> None:
+    assert [name for name, task in tasks_of_the_house() if task.cache_policy != NO_CACHE] == []
+
+
+def test_a_task_that_is_retried_says_for_which_failures_and_spreads_its_tries() -> None:
+    careless = [
+        name
+        for name, task in tasks_of_the_house()
+        if task.retries and not (task.retry_condition_fn and task.retry_jitter_factor)
+    ]
+    assert careless == []
+
+
+def test_every_task_ends_by_itself() -> None:
+    assert [name for name, task in tasks_of_the_house() if not task.timeout_seconds] == []
+
+
+def test_every_process_that_is_waited_for_has_a_time_limit() -> None:
+    waiting = {"run", "call", "check_call", "check_output"}
+    unbounded = [
+        f"{path.relative_to(ROOT)}:{call.lineno}"
+        for path in files_of_the_house("*.py")
+        for call in ast.walk(ast.parse(text_of(path)))
+        if isinstance(call, ast.Call)
+        and isinstance(call.func, ast.Attribute)
+        and isinstance(call.func.value, ast.Name)
+        and (call.func.value.id, call.func.attr in waiting) == ("subprocess", True)
+        and "timeout" not in {keyword.arg for keyword in call.keywords}
+    ]
+    assert unbounded == []

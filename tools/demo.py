@@ -16,6 +16,8 @@ from rich.markdown import Markdown
 from tools.running_lab import RunningLab, report_of, running_lab
 
 DEPLOYMENT = "deploy/lab"
+# A first start fetches and builds everything; beyond this something hangs.
+LAB_SECONDS = 1800
 _RUN_ID = re.compile(r"UUID: ([0-9a-f-]{36})")
 
 console = Console(width=None if sys.stdout.isatty() else 110, highlight=False)
@@ -25,7 +27,7 @@ def main() -> int:
     """Run the demo; 0 if the release was deployed and answers."""
     started = time.monotonic()
     chapter("1/3  The lab: an engine, a registry, an instance, the services, Prefect")
-    subprocess.run([sys.executable, "-m", "lab", "up"], check=True)
+    subprocess.run([sys.executable, "-m", "lab", "up"], check=True, timeout=LAB_SECONDS)
     lab = running_lab()
 
     chapter(f"2/3  The deploy; watch it at {lab.prefect_ui_url}/runs")
