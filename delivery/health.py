@@ -127,7 +127,7 @@ def judge_actuator(sight: ActuatorSight) -> Sample:
         return Sample(False, f"no answer: {sight.error or 'connection failed'}")
     try:
         body = json.loads(sight.body)
-    except ValueError:
+    except (ValueError, RecursionError):
         return Sample(False, f"HTTP {sight.status}, but the body is not JSON")
     status = body.get("status") if isinstance(body, dict) else None
     if sight.status == 200 and status == "UP":

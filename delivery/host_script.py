@@ -8,12 +8,12 @@ SSM keeps the command. The answer is the last line ``TT_RESULT {json}`` of its o
 import json
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from delivery.errors import BadRequest, HostAnswerMalformed, HostScriptFailed
+from delivery.errors import BadRequest, HostAnswerMalformed, HostScriptFailed, HostScriptInterrupted
 from delivery.redaction import redact
 
 RESULT_MARK = "TT_RESULT "
@@ -35,8 +35,8 @@ class HostAnswer(BaseModel):
     seconds: float = 0.0
 
 
-def compose_script(library: str, script: str, inputs: Mapping[str, str]) -> str:
-    """The text that SSM runs: shebang first (else it would be ``sh``), inputs, library, script.
+def compose_script(parts: Sequence[str], inputs: Mapping[str, str]) -> str:
+    """The text that SSM runs: shebang first (else it would be ``sh``), inputs, then the parts.
 
     Raises BadRequest for an input that is not named ``TT_...`` or holds a NUL character.
     """
@@ -45,7 +45,7 @@ def compose_script(library: str, script: str, inputs: Mapping[str, str]) -> str:
         if not _INPUT_NAME.fullmatch(name) or "\0" in value:
             raise BadRequest(f"{name!r} cannot be an input of a host script.")
         lines.append(f"export {name}={shlex.quote(value)}")
-    return "\n".join([*lines, _without_shebang(library), _without_shebang(script), ""])
+    return "\n".join([*lines, *(_without_shebang(part) for part in parts), ""])
 
 
 def _without_shebang(text: str) -> str:
@@ -69,7 +69,8 @@ def read_answer(kind: type[Answer], output: str, *, host: str, noise: str = "") 
     if fields.get("ok") is not True:
         step = str(fields.get("step", "script"))
         failed = redact(str(fields.get("failed", ""))) or "it did not say why"
-        raise HostScriptFailed(
+        kind_of_failure = HostScriptInterrupted if fields.get("transient") else HostScriptFailed
+        raise kind_of_failure(
             f"The step '{step}' failed on the host: {failed}",
             where=host,
             last_words=last_words,
@@ -88,7 +89,8 @@ def read_answer(kind: type[Answer], output: str, *, host: str, noise: str = "") 
 
 def split_output(output: str) -> tuple[str, str | None]:
     """What the script said, and the JSON of its last result line (None: there is none)."""
-    lines = output.splitlines()
+    # Not splitlines(): it also splits at characters that may stand inside the JSON.
+    lines = [line.rstrip("\r") for line in output.split("\n")]
     for index in range(len(lines) - 1, -1, -1):
         if lines[index].startswith(RESULT_MARK):
             return "\n".join(lines[:index]), lines[index].removeprefix(RESULT_MARK)
@@ -104,7 +106,7 @@ def last_words_of(output: str, noise: str = "") -> str:
 def _parse(line: str, *, host: str, last_words: str) -> dict[str, Any]:
     try:
         fields = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         fields = None
     if not isinstance(fields, dict):
         raise HostAnswerMalformed(

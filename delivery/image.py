@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from delivery.errors import BadRequest
 
 # The grammar of distribution/reference, as far as we use it.
+_COMPONENT = r"[a-z0-9]+(?:(?:\.|__?|-+)[a-z0-9]+)*"
 _REPOSITORY = re.compile(
-    r"(?P<registry>[A-Za-z0-9.-]+(?::\d+)?)/(?P<path>[a-z0-9]+(?:[._/-]+[a-z0-9]+)*)"
+    rf"(?P<registry>[A-Za-z0-9.-]+(?::\d+)?)/(?P<path>{_COMPONENT}(?:/{_COMPONENT})*)"
 )
 _TAG = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,127}")
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
@@ -25,7 +26,7 @@ class ImageRepository:
     def parse(cls, text: str) -> "ImageRepository":
         """Read ``registry/owner/name``; BadRequest if it is not one (or has a tag)."""
         match = _REPOSITORY.fullmatch(text)
-        if not match:
+        if not match or not _is_registry(match["registry"]):
             raise BadRequest(
                 f"{text!r} is not an image repository.",
                 next_command="Write it as registry/owner/name in lower case, without a tag.",
@@ -34,6 +35,11 @@ class ImageRepository:
 
     def __str__(self) -> str:
         return f"{self.registry}/{self.path}"
+
+
+def _is_registry(host: str) -> bool:
+    """Docker's rule: without a dot or a port it would be a name on Docker Hub."""
+    return host == "localhost" or "." in host or ":" in host
 
 
 @dataclass(frozen=True, slots=True)

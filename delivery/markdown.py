@@ -4,13 +4,18 @@ import re
 from collections.abc import Iterable, Sequence
 
 _BACKTICKS = re.compile(r"`+")
+_URL = re.compile(r"https?://[^\s\x00-\x20\x7f<>()\[\]\"'`|\\]+")
+_ACTING = re.compile(r"[\\`*_{}\[\]<>#|!~&]")
+# What begins a list, a rule or a heading at the start of a line: "-", "+", "=", "1."
+_LIST_MARK = re.compile(r"^(\d{1,9}(?=[.)])|(?=[-+=]))")
+_PIPE = re.compile(r"(?<!\\)(\\*)\|")
 
 
 def code(text: str) -> str:
     """``text`` as inline code; empty stays empty. Safe for any text on one line."""
-    if not text:
-        return ""
     line = " ".join(text.split())
+    if not line:
+        return ""
     longest = max((len(run) for run in _BACKTICKS.findall(line)), default=0)
     fence = "`" * (longest + 1)
     padding = " " if line.startswith("`") or line.endswith("`") else ""
@@ -28,14 +33,15 @@ def link(url: str, text: str) -> str:
     """A link to an http(s) URL; anything else is shown as code and leads nowhere."""
     if not url:
         return ""
-    if not re.fullmatch(r"https?://[^\s<>()\"'|]+", url):
+    if not _URL.fullmatch(url):
         return code(url)
     return f"[{escape(text)}]({url})"
 
 
 def escape(text: str) -> str:
-    """``text`` with everything that Markdown or HTML would act upon made literal."""
-    return re.sub(r"([\\`*_{}\[\]<>#|!~])", r"\\\1", " ".join(text.split()))
+    """``text`` on one line, with everything that Markdown or HTML would act upon literal."""
+    line = _ACTING.sub(r"\\\g<0>", " ".join(text.split()))
+    return _LIST_MARK.sub(r"\g<1>\\", line)
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -50,4 +56,10 @@ def _row(cells: Sequence[str]) -> str:
 
 def _cell(text: str) -> str:
     line = " ".join(text.split())
-    return re.sub(r"(?<!\\)\|", r"\\|", line)
+    return _PIPE.sub(_escaped_pipe, line)
+
+
+def _escaped_pipe(found: re.Match[str]) -> str:
+    """An odd number of backslashes escapes the pipe already; an even one only themselves."""
+    backslashes = found[1]
+    return found[0] if len(backslashes) % 2 else f"{backslashes}\\|"

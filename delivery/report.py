@@ -8,7 +8,7 @@ from typing import Any
 
 from delivery.errors import DeliveryError
 from delivery.health import Health
-from delivery.markdown import code, fenced, link, table
+from delivery.markdown import code, escape, fenced, link, table
 from delivery.redaction import redact
 
 
@@ -131,7 +131,7 @@ class Report:
     def as_markdown(self) -> str:
         """The report for people, outcome first."""
         sections = [
-            f"# {self.outcome}: {self.headline}",
+            f"# {self.outcome}: {escape(self.headline)}",
             self._facts(),
             _failure_section(self.failure),
             health_section(self.health),
@@ -146,10 +146,10 @@ class Report:
             "Revision": code(self.revision),
             "Image": code(self.image),
             "Release": link(self.release_url, self.release_url),
-            "By": f"{self.actor}, {self.reason}" if self.reason else self.actor,
+            "By": escape(f"{self.actor}, {self.reason}" if self.reason else self.actor),
             "Started": self.started.strftime("%Y-%m-%d %H:%M:%S %Z"),
             "Took": f"{self.duration_seconds:.1f} s",
-            "Containers replaced": ", ".join(self.changed) or "none",
+            "Containers replaced": escape(", ".join(self.changed)) or "none",
             "Run": link(self.run_url, "open in Prefect"),
         }
         return table(("", ""), [(name, value) for name, value in rows.items() if value])
@@ -157,7 +157,7 @@ class Report:
     def _stages(self) -> str:
         if not self.stages:
             return ""
-        rows = [(s.stage, f"{s.seconds:.1f} s", s.note) for s in self.stages]
+        rows = [(escape(s.stage), f"{s.seconds:.1f} s", escape(s.note)) for s in self.stages]
         return "## Stages\n\n" + table(("Stage", "Took", ""), rows)
 
 
@@ -176,7 +176,7 @@ def _failure_as_json(failure: Failure | None) -> Mapping[str, str] | None:
 def _failure_section(failure: Failure | None) -> str:
     if failure is None:
         return ""
-    lines = [f"## What failed: {failure.stage}", failure.message]
+    lines = [f"## What failed: {escape(failure.stage)}", escape(failure.message)]
     if failure.where:
         lines.append(f"Where: {code(failure.where)}")
     if failure.last_words:
@@ -193,9 +193,9 @@ def health_section(health: Health) -> str:
     rows = [
         (
             "pass" if probe.passed else "**FAIL**",
-            probe.name,
-            probe.host,
-            probe.detail,
+            escape(probe.name),
+            escape(probe.host),
+            escape(probe.detail),
             str(probe.looks),
             f"{probe.seconds:.1f} s",
         )
