@@ -19,7 +19,7 @@ from blocks.github import GitHubRepository
 from blocks.registry import Registry
 from delivery.errors import ConfigurationError
 from delivery.image import ImageRepository
-from delivery.policies import HealthPolicy, HostLayout, StageTimeouts
+from delivery.policies import HealthPolicy, HostLayout, RolloutPolicy, StageTimeouts
 from delivery.redaction import redact
 
 ENVIRONMENT_NAME = re.compile(r"^[a-z0-9]+(?:-[a-z0-9]+)*$")
@@ -86,6 +86,9 @@ class Environment(Block):
     )
     layout: HostLayout = Field(
         default_factory=HostLayout, description="Where things lie on a host."
+    )
+    rollout: RolloutPolicy = Field(
+        default_factory=RolloutPolicy, description="How one release takes over from another."
     )
     health: HealthPolicy = Field(
         default_factory=HealthPolicy, description="When a deploy counts as healthy."

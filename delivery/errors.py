@@ -18,6 +18,7 @@
         ├── HostNotFound        none, or not the expected number
         ├── HostUnreachable     SSM did not deliver (transient)
         ├── HostScriptFailed    it ran and failed; ``last_words`` has its output
+        │   └── HostScriptInterrupted   it failed for what may pass (transient)
         ├── HostTimedOut        it ran longer than it may
         └── HostAnswerMalformed it ended without a result line that we can read
 
@@ -142,6 +143,10 @@ class HostUnreachable(HostError, TransientError):
 
 class HostScriptFailed(HostError):
     """The script ran on the host and failed."""
+
+
+class HostScriptInterrupted(HostScriptFailed, TransientError):
+    """The script failed for a reason that may pass by itself: a registry away, a busy API."""
 
 
 class HostTimedOut(HostError):

@@ -77,10 +77,16 @@ class PulledImages(HostAnswer):
 
 
 class StartedContainers(HostAnswer):
-    """The answer of ``up.sh``: the services whose container is another one than before."""
+    """The answer of ``rollout.sh`` and ``recreate.sh``.
+
+    ``changed`` are the services whose container is another one than before, ``note`` is
+    what the gate let pass and why, ``switched_at`` the host's clock when traffic moved.
+    """
 
     changed: tuple[str, ...] = ()
     configuration: str = ""
+    note: str = ""
+    switched_at: str = ""
 
 
 class PrunedImages(HostAnswer):

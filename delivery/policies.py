@@ -40,6 +40,10 @@ class HostLayout(Policy):
         ),
         description="Services that an app deploy starts if they are missing and never recreates.",
     )
+    gateway: str = Field(
+        default="gateway",
+        description="The service that holds the public port; started if missing, never recreated.",
+    )
     init_service: str = Field(
         default="redis-cluster-init",
         description="A one-shot service that must end well before the application starts.",
@@ -53,6 +57,37 @@ class HostLayout(Policy):
         description="The only secret file on the host: Doppler's service token, mode 400.",
     )
     app_port: int = Field(default=8080, ge=1, le=65535, description="The application's port.")
+
+
+class RolloutPolicy(Policy):
+    """How one release takes over from another."""
+
+    strategy: Literal["rolling", "recreate"] = Field(
+        default="rolling",
+        description="rolling: start beside, gate, switch, watch, retire; no request is lost. "
+        "recreate: replace in place, for releases that cannot run side by side.",
+    )
+    gate_passes: int = Field(
+        default=3, ge=1, le=50, description="Passes in a row before the new container gets traffic."
+    )
+    gate_seconds: int = Field(
+        default=180, ge=5, le=3600, description="How long the new container may take to be ready."
+    )
+    drain_seconds: int = Field(
+        default=30, ge=0, le=3600, description="How long open requests of the old one may take."
+    )
+    soak_seconds: int = Field(
+        default=10,
+        ge=0,
+        le=3600,
+        description="How long the new one is watched while the old one stays warm.",
+    )
+    soak_error_percent: int = Field(
+        default=5, ge=0, le=100, description="Failed requests at the gateway that end the soak."
+    )
+    stop_seconds: int = Field(
+        default=45, ge=1, le=600, description="Grace of the old one; longer than the app's own."
+    )
 
 
 class HealthPolicy(Policy):

@@ -45,6 +45,7 @@ class HostOutcome:
     host: str
     changed: tuple[str, ...]
     configuration: str
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -85,8 +85,8 @@ def now() -> int:
 def _prepare(target: Environment, hosts: Sequence[Host], bundle: Bundle) -> None:
     """All that can be done while the old release serves undisturbed."""
     sync_source(target, hosts, bundle)
-    pull_images(target, hosts, bundle)
     render_alertmanager(target, hosts)
+    pull_images(target, hosts, bundle)
 
 
 def _switch(target: Environment, hosts: Sequence[Host], bundle: Bundle, generation: int) -> Rollout:

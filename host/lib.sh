@@ -15,10 +15,11 @@ umask 077
 tt_state=${TT_STATE_DIRECTORY:-/var/lib/tt-deploy}
 tt_logs=/var/log/tt-deploy
 tt_run=/run/tt-deploy # memory, gone after a reboot
-tt_log="$tt_logs/${TT_RUN:-manual}-${TT_STEP:-script}.log"
+tt_log="$tt_logs/${TT_RUN:-manual}-${TT_STEP:-script}${TT_DETACHED:+-job}.log"
 tt_started=${EPOCHREALTIME/[.,]/}
 tt_failed=""
 tt_next=""
+tt_transient=false
 
 # --- JSON ---------------------------------------------------------------------------
 
@@ -60,6 +61,7 @@ succeed() {
     print_tail 1500
     printf 'TT_RESULT {"ok":true,"step":%s,"seconds":%s%s}\n' \
         "$(json_string "${TT_STEP:-script}")" "$(seconds_since_start)" "$fields" >&3
+    hand_over
     exit 0
 }
 
@@ -70,21 +72,32 @@ fail() {
     exit 1
 }
 
+# Like fail, for what may pass by itself: the worker tries again.
+fail_for_now() {
+    tt_transient=true
+    fail "$@"
+}
+
 print_failure() {
     local status=$?
     trap - EXIT
+    set +e
     clean_up
     [ -n "$tt_failed" ] || tt_failed="a command ended with status $status"
     print_tail 6000
-    printf 'TT_RESULT {"ok":false,"step":%s,"seconds":%s,"failed":%s,"next":%s}\n' \
+    printf 'TT_RESULT {"ok":false,"step":%s,"seconds":%s,"failed":%s,"next":%s,"transient":%s}\n' \
         "$(json_string "${TT_STEP:-script}")" "$(seconds_since_start)" \
-        "$(json_string "$tt_failed")" "$(json_string "$tt_next")" >&3
+        "$(json_string "$tt_failed")" "$(json_string "$tt_next")" "$tt_transient" >&3
+    hand_over
     [ "$status" -ne 0 ] || status=1
     exit "$status"
 }
 
 # Scripts with something to undo define their own clean_up after sourcing this.
 clean_up() { :; }
+
+# Called when the result is written; a detached job hands its output over here.
+hand_over() { :; }
 
 # The last $1 bytes of the log. SSM keeps the first 24,000 characters, so we stay below.
 print_tail() {
@@ -127,6 +140,20 @@ load_doppler_token() {
 # Runs a command with Doppler's secrets in its environment, and nowhere else.
 with_secrets() {
     doppler run --no-fallback --project "$DOPPLER_PROJECT" --config "$DOPPLER_CONFIG" -- "$@"
+}
+
+# explain_secrets_failure WHAT: fails with what Doppler said, if it was Doppler. A refused
+# token or config stays refused; anything else of Doppler's may pass.
+explain_secrets_failure() {
+    local said
+    said=$(tail -n 20 "$tt_log" | grep -i -m1 -E 'doppler error|unable to fetch secrets|invalid auth token' || true)
+    case "$said" in
+    "") fail "$1" ;;
+    *[Ii]nvalid* | *[Ff]orbidden* | *"not have access"* | *"not found"* | *[Ee]xpired*)
+        fail "Doppler refused: $said" \
+            "sudo bash -c 'DOPPLER_TOKEN=\$(tr -d \"\r\n\" < $TT_TOKEN_FILE) doppler me'" ;;
+    *) fail_for_now "Doppler did not answer: $said" ;;
+    esac
 }
 
 # --- Compose ------------------------------------------------------------------------

@@ -3,6 +3,8 @@
 # credential outlives it. The login lives in a throw-away Docker configuration.
 # shellcheck source=host/lib.sh
 [ -n "${tt_log:-}" ] || . "$(dirname "$0")/lib.sh"
+# shellcheck source=host/compose.sh
+declare -F load_release_inputs >/dev/null || . "$(dirname "$0")/compose.sh"
 open_log
 need TT_REGISTRY TT_REGISTRY_USER TT_APP_IMAGE TT_APP_SERVICE
 load_doppler_token
@@ -19,18 +21,38 @@ export DOCKER_CONFIG
 clean_up() { rm -rf "$DOCKER_CONFIG"; }
 trap 'exit 143' TERM INT HUP
 
+# A refused password stays refused; a registry that does not answer may come back.
+explain_login_failure() {
+    local said
+    said=$(tail -n 5 "$tt_log")
+    case "$said" in
+    *unauthorized* | *denied* | *"GITHUB_TOKEN is not"*)
+        fail "the login to $TT_REGISTRY was refused; is GITHUB_TOKEN in Doppler, valid, and may it read packages?" \
+            "doppler secrets get GITHUB_TOKEN --plain --project $DOPPLER_PROJECT --config $DOPPLER_CONFIG | docker login $TT_REGISTRY -u $TT_REGISTRY_USER --password-stdin" ;;
+    *[Dd]oppler*) explain_secrets_failure "the login to $TT_REGISTRY failed" ;;
+    *) fail_for_now "the registry $TT_REGISTRY did not answer the login" "curl -sS https://$TT_REGISTRY/v2/" ;;
+    esac
+}
+
+explain_pull_failure() {
+    case "$(tail -n 20 "$tt_log")" in
+    *unauthorized* | *denied* | *"not found"* | *"manifest unknown"* | *"no space left"*)
+        fail "docker compose pull failed" "docker pull $TT_APP_IMAGE" ;;
+    *) fail_for_now "docker compose pull did not come through" "docker pull $TT_APP_IMAGE" ;;
+    esac
+}
+
 # shellcheck disable=SC2016 # GITHUB_TOKEN is Doppler's, known only in there
 with_secrets bash -c '[ -n "${GITHUB_TOKEN:-}" ] || { echo "GITHUB_TOKEN is not in Doppler"; exit 3; }
     printf %s "$GITHUB_TOKEN" | docker login "$TT_REGISTRY" --username "$TT_REGISTRY_USER" --password-stdin' ||
-    fail "the login to $TT_REGISTRY failed; is GITHUB_TOKEN in Doppler, valid, and may it read packages?" \
-        "doppler secrets get GITHUB_TOKEN --plain --project $DOPPLER_PROJECT --config $DOPPLER_CONFIG | docker login $TT_REGISTRY -u $TT_REGISTRY_USER --password-stdin"
+    explain_login_failure
 
-export APP_IMAGE=$TT_APP_IMAGE APP_VERSION=${TT_APP_VERSION:-}
+load_release_inputs
 before=$(docker images --quiet --no-trunc --all | sort -u)
 # "missing" leaves the data stores' images as they are: a floating tag that moved in the
 # registry must not restart a database in an app deploy. The app's image is a digest.
 with_secrets "${compose[@]}" pull --policy missing --quiet ||
-    fail "docker compose pull failed" "docker pull $TT_APP_IMAGE"
+    explain_pull_failure
 docker logout "$TT_REGISTRY" || true
 after=$(docker images --quiet --no-trunc --all | sort -u)
 pulled=$(comm -13 <(printf '%s\n' "$before") <(printf '%s\n' "$after"))

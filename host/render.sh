@@ -2,7 +2,7 @@
 # Renders Alertmanager's configuration inside "doppler run".
 #
 # The result holds the Slack webhook, so it lies in /run (memory, root only), never in the
-# git tree nor on disk; up.sh hands it to Compose from there.
+# git tree nor on disk; starting the stack hands it to Compose from there.
 # shellcheck source=host/lib.sh
 [ -n "${tt_log:-}" ] || . "$(dirname "$0")/lib.sh"
 open_log
@@ -22,12 +22,11 @@ read -ra names <<<"${variables//$'\n'/ }"
 # dollars. A name that Doppler lacks stops here, with that name.
 # shellcheck disable=SC2016 # expanded inside doppler run
 with_secrets bash -c 'for name in "$@"; do
-        [ -n "${!name:-}" ] || { echo "$name" >&2; exit 3; }
+        [ -n "${!name:-}" ] || { echo "Doppler has no value for $name" >&2; exit 3; }
     done
     envsubst "$(printf "\${%s} " "$@")"' render "${names[@]}" <"$template" >"$rendered.new" || {
     rm -f "$rendered.new"
-    fail "the template was not rendered: $(tail -n 1 "$tt_log")" \
-        "doppler secrets --only-names --project $DOPPLER_PROJECT --config $DOPPLER_CONFIG"
+    explain_secrets_failure "the template was not rendered: $(tail -n 1 "$tt_log")"
 }
 chmod 400 "$rendered.new"
 mv -f "$rendered.new" "$rendered"

@@ -18,7 +18,7 @@ export GIT_TERMINAL_PROMPT=0
 
 if ! git cat-file -e "$TT_REVISION^{commit}" 2>/dev/null; then
     timeout 100 git fetch --quiet --tags --prune --force origin ||
-        fail "git fetch failed; the remote or its credentials are wrong" "git -C $TT_CLONE fetch origin"
+        fail_for_now "git fetch failed: the remote is away, or refuses the clone's credentials" "git -C $TT_CLONE fetch origin"
 fi
 git cat-file -e "$TT_REVISION^{commit}" 2>/dev/null ||
     fail "the revision $TT_REVISION is not in the repository (was $TT_BRANCH rewritten?)"

@@ -1,7 +1,9 @@
 """The steps of a rollout on the hosts, each a task with its own log, limit and result."""
 
 import datetime
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from prefect import get_run_logger, task
@@ -28,6 +30,19 @@ from delivery.rollout import Bundle, HostOutcome, Rollout
 from tasks.retrying import BACKOFF_SECONDS, is_transient
 from tasks.ssm import Answer, ScriptRun, run_script
 
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """A way of letting a release take over: a script of ``host/`` and what it stands on."""
+
+    script: str
+    libraries: tuple[str, ...]
+
+
+STRATEGIES = {
+    "rolling": Strategy("rollout", ("detached", "gateway", "compose")),
+    "recreate": Strategy("recreate", ("detached", "compose")),
+}
 _STEP: dict[str, Any] = {
     "retries": len(BACKOFF_SECONDS),
     "retry_delay_seconds": BACKOFF_SECONDS,
@@ -78,18 +93,37 @@ def render_alertmanager(target: Environment, hosts: Sequence[Host]) -> None:
 @task(name="pull images", task_run_name="pull {bundle.tag}", **_STEP)
 def pull_images(target: Environment, hosts: Sequence[Host], bundle: Bundle) -> None:
     """Log in, pull what is missing, log out: one script, so no login outlives it."""
-    _run(target, hosts, "pull", PulledImages, _bundle(bundle), target.timeouts.pull)
+    seconds = target.timeouts.pull
+    _run(target, hosts, "pull", PulledImages, _bundle(bundle), seconds, libraries=("compose",))
 
 
 @task(name="start containers", task_run_name="start {bundle.tag}", **_STEP)
 def start_containers(
     target: Environment, hosts: Sequence[Host], bundle: Bundle, generation: int
 ) -> list[HostOutcome]:
-    """``docker compose up``: replaces what changed, leaves data stores alone."""
-    inputs = {**_bundle(bundle), "TT_GENERATION": str(generation)}
-    answers = _run(target, hosts, "up", StartedContainers, inputs, target.timeouts.start)
+    """Let the release take over by the environment's strategy; data stores are left alone.
+
+    Asking again for the same generation and release finds the job that is under way, or its
+    result: the script on the host outlives a worker that dies and a command that is cut off.
+    """
+    strategy = STRATEGIES[target.rollout.strategy]
+    inputs = {
+        **_bundle(bundle),
+        **_takeover(target),
+        "TT_GENERATION": str(generation),
+        "TT_ATTEMPT": re.sub(r"[^A-Za-z0-9]+", "-", bundle.tag),
+    }
+    answers = _run(
+        target,
+        hosts,
+        strategy.script,
+        StartedContainers,
+        inputs,
+        target.timeouts.start,
+        libraries=strategy.libraries,
+    )
     return [
-        HostOutcome(name, tuple(answer.changed), answer.configuration)
+        HostOutcome(name, tuple(answer.changed), answer.configuration, answer.note)
         for name, answer in answers.items()
     ]
 
@@ -135,6 +169,7 @@ def layout_inputs(target: Environment) -> dict[str, str]:
         "TT_APP_PORT": str(layout.app_port),
         "TT_DATA_STORES": " ".join(layout.data_stores),
         "TT_INIT_SERVICE": layout.init_service,
+        "TT_GATEWAY": layout.gateway,
         "TT_TEMPLATE": layout.alertmanager_template,
         "TT_TOKEN_FILE": layout.token_file,
         "TT_DOPPLER_PROJECT": target.doppler.project,
@@ -153,6 +188,18 @@ def _bundle(bundle: Bundle) -> dict[str, str]:
     }
 
 
+def _takeover(target: Environment) -> dict[str, str]:
+    policy = target.rollout
+    return {
+        "TT_GATE_PASSES": str(policy.gate_passes),
+        "TT_GATE_SECONDS": str(policy.gate_seconds),
+        "TT_DRAIN_SECONDS": str(policy.drain_seconds),
+        "TT_SOAK_SECONDS": str(policy.soak_seconds),
+        "TT_SOAK_ERRORS": str(policy.soak_error_percent),
+        "TT_STOP_SECONDS": str(policy.stop_seconds),
+    }
+
+
 def _run(
     target: Environment,
     hosts: Sequence[Host],
@@ -160,8 +207,11 @@ def _run(
     kind: type[Answer],
     inputs: Mapping[str, str],
     seconds: int,
+    *,
+    libraries: tuple[str, ...] = (),
 ) -> dict[str, Answer]:
-    run = ScriptRun(step, {**layout_inputs(target), **inputs}, seconds, target.timeouts.delivery)
+    given = {**layout_inputs(target), **inputs}
+    run = ScriptRun(step, given, seconds, target.timeouts.delivery, libraries)
     answers = run_script(target.hosts_door(), hosts, run, kind)
     _log(answers)
     return answers

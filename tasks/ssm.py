@@ -53,6 +53,7 @@ class ScriptRun:
     inputs: Mapping[str, str]
     execution_seconds: int
     delivery_seconds: int = 60
+    libraries: tuple[str, ...] = ()
 
 
 @lru_cache
@@ -76,7 +77,8 @@ def run_script(
     HostUnreachable, HostAnswerMalformed. All hosts are waited for before that.
     """
     inputs = {"TT_STEP": run.step, **run.inputs}
-    script = compose_script(script_text("lib"), script_text(run.step), inputs)
+    parts = [script_text(name) for name in ("lib", *run.libraries, run.step)]
+    script = compose_script(parts, inputs)
     command = door.send(
         hosts,
         script,

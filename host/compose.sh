@@ -1,0 +1,83 @@
+#!/bin/bash
+# What starting the stack consists of, for every strategy.
+# shellcheck disable=SC2154,SC2034 # lib.sh's variables, and the gateway for gateway.sh
+
+# What the compose file needs besides Doppler's values.
+load_release_inputs() {
+    export APP_IMAGE=$TT_APP_IMAGE APP_VERSION=${TT_APP_VERSION:-} APP_REVISION=${TT_REVISION:-}
+    # Alertmanager's configuration holds a secret: it goes from memory straight to Compose.
+    if [ -n "${TT_TEMPLATE:-}" ]; then
+        ALERTMANAGER_CONFIG=$(cat "$tt_run/alertmanager.yml") ||
+            fail "the rendered Alertmanager configuration is missing (a reboot empties /run)" "start the deploy again"
+        ALERTMANAGER_CONFIG_SHA256=$(sha256sum <<<"$ALERTMANAGER_CONFIG" | cut -d' ' -f1)
+        export ALERTMANAGER_CONFIG ALERTMANAGER_CONFIG_SHA256
+    fi
+    with_secrets "${compose[@]}" config --quiet || explain_secrets_failure "the compose file is not valid with Doppler's values"
+}
+
+# One hash over the definitions of all services; it tells bundles apart, it hides nothing.
+definition_hashes() { with_secrets "${compose[@]}" config --hash '*' | sort | sha256sum | cut -d' ' -f1; }
+
+# "service id" of everything that runs, to tell afterwards what was replaced.
+running_services() {
+    docker ps --no-trunc --filter "label=com.docker.compose.project=$TT_PROJECT" \
+        --format '{{.Label "com.docker.compose.service"}} {{.ID}}' | sort
+}
+
+# The services that run in another container than in $1.
+changed_services() { comm -13 <(printf '%s\n' "$1") <(running_services) | cut -d' ' -f1 | sort -u; }
+
+has_service() { with_secrets "${compose[@]}" config --services | grep -qx -- "$1"; }
+
+# Data stores that exist are left alone, whatever their definition says now.
+start_data_stores() {
+    local stores
+    read -ra stores <<<"${TT_DATA_STORES:-}"
+    if [ ${#stores[@]} -gt 0 ]; then
+        say "data stores: start what is missing, recreate nothing"
+        with_secrets "${compose[@]}" up --detach --no-recreate --wait --wait-timeout 240 "${stores[@]}" ||
+            fail "a data store did not become healthy" "docker compose -p $TT_PROJECT ps --all"
+    fi
+    if [ -n "${TT_INIT_SERVICE:-}" ] && has_service "$TT_INIT_SERVICE"; then
+        say "the one-shot $TT_INIT_SERVICE must end well before the application starts"
+        with_secrets "${compose[@]}" up --detach --no-deps "$TT_INIT_SERVICE" ||
+            fail "$TT_INIT_SERVICE did not start" "docker compose -p $TT_PROJECT logs $TT_INIT_SERVICE"
+        wait_for_one_shot "$TT_INIT_SERVICE"
+    fi
+}
+
+# Waits until a one-shot service's container has ended, and fails unless it ended well.
+wait_for_one_shot() {
+    local container status
+    container=$(docker ps --all --quiet --no-trunc --filter "label=com.docker.compose.project=$TT_PROJECT" \
+        --filter "label=com.docker.compose.service=$1" --filter label=com.docker.compose.oneoff=False)
+    status=$(timeout 240 docker wait "$container") || fail "$1 did not end within 240 s" "docker logs $container"
+    [ "$status" = 0 ] || {
+        docker logs --tail 30 "$container"
+        fail "$1 ended with status $status" "docker compose -p $TT_PROJECT logs $1"
+    }
+}
+
+# The gateway is started if it is missing and never recreated: that would drop requests.
+start_gateway() {
+    gateway=""
+    [ -n "${TT_GATEWAY:-}" ] || return 0
+    with_secrets "${compose[@]}" up --detach --no-deps --no-recreate "$TT_GATEWAY" ||
+        fail "the gateway did not start" "docker compose -p $TT_PROJECT logs $TT_GATEWAY"
+    gateway=$(container_of "$TT_GATEWAY")
+}
+
+# Everything but data stores, one-shots, the gateway and the application.
+start_the_rest() {
+    local service rest=()
+    for service in $(with_secrets "${compose[@]}" config --services); do
+        case " ${TT_DATA_STORES:-} ${TT_INIT_SERVICE:-} ${TT_GATEWAY:-} ${TT_APP_SERVICE} " in
+        *" $service "*) ;;
+        *) rest+=("$service") ;;
+        esac
+    done
+    [ ${#rest[@]} -gt 0 ] || return 0
+    say "the rest: ${rest[*]}"
+    with_secrets "${compose[@]}" up --detach --no-deps "${rest[@]}" ||
+        fail "docker compose up failed" "docker compose -p $TT_PROJECT ps --all"
+}

@@ -1,0 +1,66 @@
+#!/bin/bash
+# Lets a script outlive whoever started it.
+#
+# The SSM agent kills a command's whole process group, without traps, on a timeout or a
+# cancel. So the dangerous part runs as a job of its own (a systemd unit where there is
+# systemd, else a session of its own), and the command only waits for it. A second command
+# for the same job finds it and waits too.
+# shellcheck disable=SC2154,SC2034 # lib.sh's variables
+
+tt_jobs="$tt_run/jobs"
+
+# run_detached NAME: in the waiting command it never returns; in the job it does, once.
+run_detached() {
+    [ "${TT_DETACHED:-}" != "$1" ] || return 0
+    local job="$tt_jobs/$1"
+    mkdir -p "$tt_jobs"
+    trap - EXIT
+    exec 8>"$job.lock"
+    flock 8
+    if [ ! -f "$job.out" ] && ! job_runs "$job"; then start_job "$1" "$job"; fi
+    exec 8>&-
+    wait_for_job "$job"
+}
+
+start_job() {
+    local name=$1 job=$2
+    { printf '#!/bin/bash\nexport TT_DETACHED=%q\n' "$name" && cat "${BASH_SOURCE[-1]}"; } >"$job.sh"
+    if [ -d /run/systemd/system ] && command -v systemd-run >/dev/null; then
+        systemd-run --quiet --collect --unit="tt-deploy-$name" bash "$job.sh" 8>&-
+        systemctl show --property MainPID --value "tt-deploy-$name" >"$job.pid"
+    else
+        setsid bash "$job.sh" </dev/null >/dev/null 2>&1 8>&- &
+        echo $! >"$job.pid"
+    fi
+}
+
+job_runs() {
+    local pid
+    [ -f "$1.pid" ] && pid=$(cat "$1.pid") && [ -d "/proc/$pid" ] &&
+        tr '\0' ' ' <"/proc/$pid/cmdline" | grep -qF "$1.sh"
+}
+
+# Shows the job's own output, and ends as it ended.
+wait_for_job() {
+    local job=$1
+    while [ ! -f "$job.out" ]; do
+        if ! job_runs "$job" && [ ! -f "$job.out" ]; then
+            tt_failed="the job ended without a result: it was killed, or the host went down"
+            trap print_failure EXIT
+            exit 1
+        fi
+        sleep 0.2
+    done
+    cat "$job.out" >&3
+    exec grep -q '^TT_RESULT {"ok":true' "$job.out"
+}
+
+# In the job: its result goes to a file, which appears whole.
+open_job_output() {
+    exec 3>"$tt_jobs/$TT_DETACHED.part"
+}
+
+hand_over() {
+    mv -f "$tt_jobs/$TT_DETACHED.part" "$tt_jobs/$TT_DETACHED.out"
+    find "$tt_jobs" -type f -mmin +1440 -delete
+}

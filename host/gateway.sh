@@ -1,0 +1,150 @@
+#!/bin/bash
+# The gateway's two slots: which container is in which, and which of them serves.
+#
+# The truth lies in $gateway_files/current, a link to one folder with the slots and the files
+# that HAProxy starts from; replacing the link is one step, so a power cut leaves the old
+# truth or the new one. The running HAProxy is brought in line through its runtime socket.
+# shellcheck disable=SC2154 # tt_state is lib.sh's
+
+gateway_files="$tt_state/gateway"
+slot_active="" slot_a="" slot_b=""
+
+# Reads the truth; all empty on a host that never had a rollout.
+read_slots() {
+    slot_active="" slot_a="" slot_b=""
+    # shellcheck source=/dev/null
+    [ ! -f "$gateway_files/current/slots" ] || . "$gateway_files/current/slots"
+}
+
+# write_slots ACTIVE A B: replaces the truth in one step.
+write_slots() {
+    local folder="$gateway_files/files-$EPOCHREALTIME"
+    mkdir -p "$folder"
+    printf 'slot_active=%s\nslot_a=%s\nslot_b=%s\n' "$1" "$2" "$3" >"$folder/slots"
+    printf 'active to_%s\n' "$1" >"$folder/active.map"
+    backends "$2" "$3" >"$folder/backends.cfg"
+    # HAProxy reads them as its own user.
+    chmod 755 "$gateway_files" "$folder"
+    chmod 644 "$folder"/*
+    sync "$folder"/*
+    ln -sfn "${folder##*/}" "$gateway_files/next"
+    mv -fT "$gateway_files/next" "$gateway_files/current"
+    find "$gateway_files" -mindepth 1 -maxdepth 1 -name 'files-*' ! -name "${folder##*/}" \
+        -exec rm -rf {} +
+    slot_active=$1 slot_a=$2 slot_b=$3
+}
+
+# backends A B: HAProxy's two backends with these containers in the slots.
+backends() {
+    local first second
+    for first in a b; do
+        [ "$first" = a ] && second=b || second=a
+        printf 'backend to_%s\n' "$first"
+        printf '    option httpchk GET /actuator/health/readiness\n'
+        printf '    http-check expect status 200\n'
+        printf '    default-server check inter 500ms fastinter 200ms downinter 200ms fall 2 rise 1'
+        printf ' resolvers docker resolve-prefer ipv4 init-addr none'
+        printf ' observe layer4 error-limit 2 on-error mark-down\n'
+        slot_line "$first" "" "$1" "$2"
+        slot_line "$second" " backup" "$1" "$2"
+    done
+}
+
+slot_line() {
+    local container=$3
+    [ "$1" = a ] || container=$4
+    if [ -n "$container" ]; then
+        printf '    server %s %s:%s%s\n' "$1" "$container" "$TT_APP_PORT" "$2"
+    else
+        printf '    server %s empty.invalid:%s%s disabled\n' "$1" "$TT_APP_PORT" "$2"
+    fi
+}
+
+other_slot() { [ "$1" = a ] && echo b || echo a; }
+
+container_in() { [ "$1" = a ] && echo "$slot_a" || echo "$slot_b"; }
+
+# --- The running HAProxy --------------------------------------------------------------
+
+# Says one line to the runtime socket and prints the answer.
+gateway_ask() {
+    docker exec --interactive "$gateway" nc 127.0.0.1 9999 <<<"$1"
+}
+
+# Like gateway_ask for changes: HAProxy answers nothing when it obeyed.
+gateway_tell() {
+    local answer
+    answer=$(gateway_ask "$1" | grep -v '^$' || true)
+    case "$answer" in
+    "" | *"changed its FQDN"* | *"IP changed"* | *"nothing changed"*) ;;
+    *) say "gateway: '$1' -> $answer" ;;
+    esac
+}
+
+gateway_map_file() {
+    gateway_ask "show map" | sed -n 's/^[-0-9]* (\(.*active\.map\)).*/\1/p' | head -n 1
+}
+
+# Puts a container into a slot of the running gateway and lets health checks see it.
+gateway_fill() {
+    local slot=$1 container=$2 backend
+    for backend in to_a to_b; do
+        gateway_tell "set server $backend/$slot fqdn $container"
+        gateway_tell "set server $backend/$slot state ready"
+    done
+}
+
+# Takes a slot out of the running gateway; requests that it still answers go on.
+gateway_empty() {
+    local backend
+    for backend in to_a to_b; do gateway_tell "set server $backend/$1 state maint"; done
+}
+
+# Makes a slot the one that serves, from the next request on.
+gateway_serve() {
+    gateway_tell "set map $(gateway_map_file) active to_$1"
+}
+
+# One field of "show stat" by its column name: gateway_stat BACKEND SLOT COLUMN
+gateway_stat() {
+    gateway_ask "show stat $1 4 -1" | tr -d '\r' | awk -F, -v server="$2" -v column="$3" '
+        /^# / { sub(/^# /, ""); for (i = 1; i <= NF; i++) place[$i] = i; next }
+        $2 == server { print $place[column]; exit }'
+}
+
+# Waits until both backends' health checks see a slot up; 1 if they do not in $2 seconds.
+gateway_sees() {
+    local slot=$1 deadline=$((SECONDS + $2))
+    while ((SECONDS < deadline)); do
+        if [[ $(gateway_stat to_a "$slot" status) == UP* && $(gateway_stat to_b "$slot" status) == UP* ]]; then
+            return 0
+        fi
+        sleep 0.2
+    done
+    return 1
+}
+
+# How many requests a slot is answering right now.
+gateway_busy() {
+    echo $(($(gateway_stat to_a "$1" scur) + $(gateway_stat to_b "$1" scur)))
+}
+
+# What a slot served so far: requests, 5xx answers, failed connections and responses.
+gateway_counts() {
+    local backend requests=0 errors=0
+    for backend in to_a to_b; do
+        requests=$((requests + $(gateway_stat "$backend" "$1" stot)))
+        errors=$((errors + $(gateway_stat "$backend" "$1" hrsp_5xx) + $(gateway_stat "$backend" "$1" econ) + $(gateway_stat "$backend" "$1" eresp)))
+    done
+    echo "$requests $errors"
+}
+
+# Brings the running gateway in line with the truth.
+gateway_follow() {
+    local slot container
+    for slot in a b; do
+        container=$(container_in "$slot")
+        if [ -n "$container" ]; then gateway_fill "$slot" "$container"; else gateway_empty "$slot"; fi
+    done
+    [ -z "$slot_active" ] || gateway_serve "$slot_active"
+}

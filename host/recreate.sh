@@ -1,0 +1,30 @@
+#!/bin/bash
+# Replaces the application in place, as "docker compose up" does: the service is away until
+# the new container answers. For comparison, and for releases that cannot run side by side.
+# shellcheck source=host/lib.sh
+[ -n "${tt_log:-}" ] || . "$(dirname "$0")/lib.sh"
+# shellcheck source=host/detached.sh
+declare -F run_detached >/dev/null || . "$(dirname "$0")/detached.sh"
+# shellcheck source=host/compose.sh
+declare -F start_data_stores >/dev/null || . "$(dirname "$0")/compose.sh"
+open_log
+need TT_APP_IMAGE TT_APP_SERVICE TT_GENERATION TT_ATTEMPT
+run_detached "recreate-$TT_GENERATION-$TT_ATTEMPT"
+
+open_job_output
+load_doppler_token
+compose_files
+take_lock
+claim_generation
+load_release_inputs
+configuration=$(definition_hashes)
+services_before=$(running_services)
+
+start_data_stores
+with_secrets "${compose[@]}" up --detach --no-deps --scale "$TT_APP_SERVICE=1" "$TT_APP_SERVICE" ||
+    fail "the application did not start" "docker compose -p $TT_PROJECT logs $TT_APP_SERVICE"
+start_gateway
+start_the_rest
+
+succeed "\"changed\":$(changed_services "$services_before" | json_lines)" \
+    "\"configuration\":$(json_string "$configuration")"
