@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from delivery.commits import Change, Message
 from delivery.javascript import is_array_index
-from delivery.note_order import in_note_order, in_reading_order
+from delivery.note_order import in_note_order
 from delivery.references import link_issues, link_people
 from delivery.version import parse_version
 
@@ -134,7 +134,7 @@ def _breaking(changes: Sequence[tuple[Message, Change]]) -> Iterator[str]:
     if not notes:
         return
     yield "\n### ⚠ BREAKING CHANGES\n\n"
-    for text, scope in in_reading_order(notes, lambda note: note[0]):
+    for text, scope in notes:
         yield f"* **{scope}:** {text}\n" if scope else f"* {text}\n"
 
 

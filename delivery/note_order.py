@@ -7,7 +7,7 @@ comes of it is the work of its sort; see `delivery.timsort`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Protocol, TypeVar
 
 from delivery.collation import sort_key
@@ -27,13 +27,7 @@ class Placed(Protocol):
         """What it says."""
 
 
-T = TypeVar("T")
 P = TypeVar("P", bound=Placed)
-
-
-def in_reading_order(items: Sequence[T], text: Callable[[T], str]) -> list[T]:
-    """`items` by their text, as a dictionary would have them."""
-    return sorted(items, key=lambda item: sort_key(text(item)))
 
 
 def in_note_order(entries: Sequence[P]) -> list[P]:

@@ -1,7 +1,7 @@
 """Which version comes next, why, and with which notes: a decision, no action.
 
-    plan = plan_release(branch="develop", tags=tags, commits_since=commits_since,
-                        policy=ReleasePolicy(), repository_url=url, on=today)
+plan = plan_release(branch="develop", tags=tags, commits_since=commits_since,
+                    policy=ReleasePolicy(), repository_url=url, on=today)
 """
 
 from __future__ import annotations

@@ -74,9 +74,7 @@ def largest_release(
     return _largest(asked)
 
 
-def _asked_release(
-    message: Message, change: Change, rules: Sequence[ReleaseRule]
-) -> str | None:
+def _asked_release(message: Message, change: Change, rules: Sequence[ReleaseRule]) -> str | None:
     """A custom rule that matches decides alone: even a breaking change is what it says."""
     custom = {rule.release for rule in rules if matches(change.type, rule.pattern)}
     return _largest(custom) or _default_release(message, change)

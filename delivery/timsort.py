@@ -169,9 +169,7 @@ class _Timsort(Generic[T]):
             near, far = _widen(lambda step: before(item, items[hint - step]), hint - run.low + 1)
             low, high = hint - far + 1, hint - near
         else:
-            near, far = _widen(
-                lambda step: not before(item, items[hint + step]), run.high - hint
-            )
+            near, far = _widen(lambda step: not before(item, items[hint + step]), run.high - hint)
             low, high = hint + near + 1, hint + far
         return _bisect(lambda middle: not before(item, items[middle]), low, high)
 

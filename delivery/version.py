@@ -101,7 +101,8 @@ def _first_prerelease(identifier: str) -> str:
 
 def _next_prerelease(parts: list[str], identifier: str) -> str:
     """The name after `parts`: its last number counted up, or the first of `identifier`."""
-    if identifier and not (_same_identifier(parts[0], identifier) and parts[1:2] and _is_digits(parts[1])):
+    counts = _same_identifier(parts[0], identifier) and parts[1:] and _is_digits(parts[1])
+    if identifier and not counts:
         return _first_prerelease(identifier)
     for place in reversed(range(len(parts))):
         if _is_number(parts[place]):

@@ -1,0 +1,116 @@
+"""Make `delivery/collation.gz`, the order of characters that `delivery.collation` reads.
+
+    python -m tools.collation_table ALLKEYS
+
+ALLKEYS is `allkeys_CLDR.txt` of the Unicode CLDR, the weights of every character but
+the ideographs (Debian's package `unicode-cldr-core` has it, below
+`/usr/share/unicode/cldr/common/uca/`). The order of the ideographs, by radical and
+stroke, is asked of ICU itself, through the `node` on PATH. Needed again only when a
+new Unicode version adds characters that commit messages use.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import re
+import subprocess
+import sys
+import unicodedata
+from array import array
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+_TABLE = Path(__file__).parent.parent / "delivery" / "collation.gz"
+_ENTRY = re.compile(r"([0-9A-F ]+?) *; ((?:\[[.*][0-9A-F.]+\])+)")
+_WEIGHTS = re.compile(r"\[[.*]([0-9A-F]+)\.([0-9A-F]+)\.([0-9A-F]+)\]")
+_IDEOGRAPHS = [*range(0x3400, 0x4DC0), *range(0x4E00, 0xA000), *range(0xFA0E, 0xFA2A)]
+_ASK_ICU = """
+const letters = JSON.parse(require("fs").readFileSync(0));
+console.log(JSON.stringify(letters.sort(new Intl.Collator("en-US").compare)));
+"""
+# Currency signs made of letters: ICU takes them for their letters, the file for symbols.
+_AS_LETTERS = {"\u20a7": "Pts", "\u20a8": "Rs", "\ufdfc": "\u0631\u06cc\u0627\u0644"}
+
+Weights = tuple[int, int, int]
+
+
+def main(arguments: list[str]) -> int:
+    """Write the table; says how large it has become."""
+    entries = dict(_entries(Path(arguments[0]).read_text("utf-8")))
+    for sign, letters in _AS_LETTERS.items():
+        entries[sign] = [weights for letter in letters for weights in entries[letter]]
+    packed = gzip.compress(_table(entries), 9, mtime=0)
+    _TABLE.write_bytes(packed)
+    print(f"{_TABLE}: {len(entries)} entries, {len(packed)} bytes")
+    return 0
+
+
+def _table(entries: dict[str, list[Weights]]) -> bytes:
+    """A line of JSON, then five columns of little-endian numbers; see `delivery.collation`."""
+    singles = sorted((ord(key), weights) for key, weights in entries.items() if len(key) == 1)
+    flat = [weights for _, many in singles for weights in many]
+    head = {
+        "characters": len(singles),
+        "weights": len(flat),
+        "contractions": {key: weights for key, weights in entries.items() if len(key) > 1},
+        "ideographs": _runs(_ideographs()),
+    }
+    columns = [
+        array("I", _steps(code for code, _ in singles)),
+        array("B", (len(weights) for _, weights in singles)),
+        array("H", (step & 0xFFFF for step in _steps(primary for primary, _, _ in flat))),
+        array("H", (secondary for _, secondary, _ in flat)),
+        array("B", (tertiary for _, _, tertiary in flat)),
+    ]
+    if sys.byteorder == "big":
+        for column in columns:
+            column.byteswap()
+    return json.dumps(head).encode() + b"\n" + b"".join(column.tobytes() for column in columns)
+
+
+def _steps(numbers: Iterable[int]) -> Iterator[int]:
+    """Each number less the one before it: small numbers, which compress well."""
+    before = 0
+    for number in numbers:
+        yield number - before
+        before = number
+
+
+def _entries(allkeys: str) -> Iterator[tuple[str, list[Weights]]]:
+    """Each character or contraction that does not decompose, with its weights."""
+    for found in filter(None, map(_ENTRY.match, allkeys.splitlines())):
+        key = "".join(chr(int(code, 16)) for code in found[1].split())
+        if unicodedata.normalize("NFD", key) == key:
+            weights = _WEIGHTS.findall(found[2])
+            yield key, [(int(p, 16), int(s, 16), int(t, 16)) for p, s, t in weights]
+
+
+def _ideographs() -> list[str]:
+    """The unified ideographs of the basic plane in ICU's order."""
+    letters = [chr(code) for code in _IDEOGRAPHS]
+    unified = [c for c in letters if unicodedata.normalize("NFD", c) == c]
+    asked = subprocess.run(
+        ["node", "-e", _ASK_ICU],
+        input=json.dumps([c for c in unified if unicodedata.category(c) == "Lo"]),
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    order: list[str] = json.loads(asked.stdout)
+    return order
+
+
+def _runs(letters: list[str]) -> str:
+    """`letters` in runs of neighbours: the first and the last of each, and so on."""
+    runs: list[list[int]] = []
+    for code in map(ord, letters):
+        if runs and runs[-1][1] + 1 == code:
+            runs[-1][1] = code
+        else:
+            runs.append([code, code])
+    return "".join(f"{chr(first)}{chr(last)}" for first, last in runs)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
