@@ -1,33 +1,26 @@
 """The Docker engine that builds the images and holds the hosts.
 
 An engine that answers is used as it is, and only what carries the lab's label is touched
-there. Where none answers, one is unpacked from Debian's packages and started for this lab
-alone: its data, its sockets, its bridge and its mounts are the lab's, and `stop` removes
-them without asking the engine.
+there. Where none answers, the lab starts one of its own: see `private_engine`.
 """
 
 from __future__ import annotations
 
 import http.client
-import json
 import os
-import shutil
 import socket
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from ipaddress import IPv4Network
 from pathlib import Path
 
-from lab import bridge
 from lab.errors import LabError
-from lab.packages import NEWER, STABLE, DebianPackages, PackageSet, locked, unpack
-from lab.processes import Processes, wait_until
+from lab.packages import NEWER, STABLE, DebianPackages, PackageSet, install
 
 LABEL = "tt-lab"
 PRIVATE = "private"
-SYSTEM_PATH = ":/usr/sbin:/usr/bin:/sbin:/bin"
-LIBRARIES = "usr/lib/x86_64-linux-gnu"
+COMPLAINT_LINES = 25
+"""How much of a failed command's words an error repeats: the end of it."""
 
 ENGINE_PACKAGES = (
     PackageSet(
@@ -73,17 +66,7 @@ class Toolbox:
 
 def install_tools(cache: Path, packages: DebianPackages) -> Toolbox:
     """Unpack Docker, buildx and Compose under the cache unless they are there."""
-    key = "-".join(wanted.key[:8] for wanted in ENGINE_PACKAGES)
-    tools = Toolbox(cache / "engine" / key)
-    with locked(cache / "engine.lock"):
-        if not tools.root.exists():
-            draft = tools.root.with_suffix(".draft")
-            shutil.rmtree(draft, ignore_errors=True)
-            for wanted in ENGINE_PACKAGES:
-                unpack(packages.fetch(wanted), draft)
-            lay_out(draft)
-            draft.rename(tools.root)
-    return tools
+    return Toolbox(install(cache / "engine", ENGINE_PACKAGES, packages, finish=lay_out))
 
 
 def lay_out(root: Path) -> None:
@@ -131,7 +114,7 @@ class Engine:
             check=False,
         )
         if done.returncode:
-            said = (done.stderr or done.stdout).strip()
+            said = "\n".join((done.stderr or done.stdout).strip().splitlines()[-COMPLAINT_LINES:])
             raise LabError(f"docker {' '.join(map(str, arguments[:3]))} ... failed:\n{said}")
         return done.stdout.strip()
 
@@ -142,6 +125,18 @@ class Engine:
         except LabError:
             return ""
 
+    def output_of(self, container: str) -> str:
+        """The end of what a container printed, on both of its streams."""
+        done = subprocess.run(
+            [self.tools.docker, "logs", "--tail", str(COMPLAINT_LINES), container],
+            env=self.environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+        return done.stdout.strip()
+
     def labelled(self, kind: str, lab: str) -> list[str]:
         """Ids of this lab's objects: `container`, `volume`, `network` or `image`."""
         everything = ["--all"] if kind == "container" else []
@@ -151,7 +146,7 @@ class Engine:
         return sorted(set(listing.split()))
 
 
-def answers(address: str) -> bool:
+def engine_answers(address: str) -> bool:
     """Whether a Docker engine answers at this unix socket address."""
     if not address.startswith("unix://"):
         return False
@@ -178,97 +173,6 @@ def choose_engine(environment: Mapping[str, str]) -> str:
         return PRIVATE
     usual = "unix:///var/run/docker.sock"
     for address in (environment.get("DOCKER_HOST", usual), usual):
-        if answers(address):
+        if engine_answers(address):
             return address
     return PRIVATE
-
-
-class PrivateEngine:
-    """A Docker engine of the lab's own, under the lab's home."""
-
-    NAME = "dockerd"
-
-    def __init__(self, home: Path, lab: str, tools: Toolbox, processes: Processes) -> None:
-        self._folder = home / "engine"
-        self._tools = tools
-        self._processes = processes
-        self._bridge = lab.replace("tt-lab-", "ttlab")[: bridge.NAME_LIMIT]
-
-    @property
-    def address(self) -> str:
-        """Where it listens, as in `DOCKER_HOST`."""
-        return f"unix://{self._folder}/docker.sock"
-
-    def start(self) -> Engine:
-        """Start it unless it runs; return once it answers."""
-        if not answers(self.address):
-            self._processes.stop(self.NAME)
-            network = self._network()
-            bridge.create(self._bridge, network)
-            self._write_configuration(network)
-            self._processes.start(self.NAME, self._command(), env=self._environment())
-            self._processes.wait_ready(
-                self.NAME, lambda: answers(self.address), deadline_seconds=60
-            )
-        return Engine(self.address, self._tools)
-
-    def stop(self) -> None:
-        """End it and take its bridge away; its files are the caller's to remove.
-
-        Its mounts lie in a mount namespace of its own and end with its last process.
-        """
-        self._processes.stop(self.NAME, grace_seconds=30)
-        bridge.remove(self._bridge)
-
-    def _network(self) -> IPv4Network:
-        """The network of the bridge: chosen once, so that a restart finds its containers."""
-        note = self._folder / "network"
-        if not note.exists():
-            note.parent.mkdir(parents=True, exist_ok=True)
-            note.write_text(str(bridge.unused_network()))
-        return IPv4Network(note.read_text())
-
-    def _write_configuration(self, network: IPv4Network) -> None:
-        configuration = {
-            "bridge": self._bridge,
-            "fixed-cidr": str(network),
-            "data-root": str(self._folder / "data"),
-            "exec-root": str(self._folder / "exec"),
-            "pidfile": str(self._folder / "dockerd.pid"),
-            "hosts": [self.address],
-            "features": {"containerd-snapshotter": True},
-            "insecure-registries": ["127.0.0.0/8"],
-            "ip-forward": False,
-            "iptables": False,
-            "ip6tables": False,
-            "log-driver": "json-file",
-            "log-opts": {"max-size": "10m"},
-            "shutdown-timeout": 10,
-        }
-        (self._folder / "daemon.json").write_text(json.dumps(configuration, indent=2))
-        # Left behind by a kill -9; it would keep the engine from starting if the pid was reused.
-        (self._folder / "dockerd.pid").unlink(missing_ok=True)
-
-    def _command(self) -> Sequence[str]:
-        """dockerd in a mount namespace of its own, with its own /run/containerd in it."""
-        script = (
-            "mkdir -p /run/containerd && mount -t tmpfs tmpfs /run/containerd && "
-            f'exec dockerd --config-file "{self._folder}/daemon.json"'
-        )
-        return ["unshare", "--mount", "--propagation", "private", "bash", "-c", script]
-
-    def _environment(self) -> dict[str, str]:
-        root = self._tools.root
-        libraries = f"{root / LIBRARIES}:{root / 'lib/x86_64-linux-gnu'}"
-        return {
-            "PATH": ":".join(str(root / part) for part in ("helpers", "usr/bin", "usr/sbin"))
-            + SYSTEM_PATH,
-            "LD_LIBRARY_PATH": libraries,
-            "XTABLES_LIBDIR": str(root / LIBRARIES / "xtables"),
-            "HOME": str(self._folder),
-        }
-
-
-def wait_gone(path: Path, deadline_seconds: float) -> bool:
-    """Wait for a file to disappear; whether it did."""
-    return wait_until(lambda: not path.exists(), deadline_seconds)

@@ -13,7 +13,7 @@ import re
 import shlex
 import shutil
 import subprocess
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
@@ -169,6 +169,28 @@ def unpack(files: Iterable[Path], target: Path) -> None:
     target.mkdir(parents=True, exist_ok=True)
     for file in files:
         subprocess.run(["dpkg-deb", "--extract", file, target], check=True)
+
+
+def install(
+    folder: Path,
+    wanted: Sequence[PackageSet],
+    packages: DebianPackages,
+    finish: Callable[[Path], None] = lambda _: None,
+) -> Path:
+    """Unpack packages into a folder named after them, below `folder`; once for all labs.
+
+    `finish` completes the unpacked tree. It appears whole or not at all.
+    """
+    target = folder / "-".join(some.key[:8] for some in wanted)
+    with locked(folder.with_suffix(".lock")):
+        if not target.exists():
+            draft = target.with_suffix(".draft")
+            shutil.rmtree(draft, ignore_errors=True)
+            for some in wanted:
+                unpack(packages.fetch(some), draft)
+            finish(draft)
+            draft.rename(target)
+    return target
 
 
 def download_wheels(requirements: Sequence[str], folder: Path, *, python: str) -> list[Path]:

@@ -11,9 +11,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from lab.engine import ENGINE_PACKAGES, Engine
+from lab.errors import LabError
 from lab.images import context
 from lab.images.catalogue import Image, read_catalogue
 from lab.packages import DebianPackages, download_wheels
+from lab.registry import RegistryApi
 
 INPUTS_LABEL = "tt-lab.inputs"
 """Image label that holds the digest of what the image was built from."""
@@ -60,38 +62,42 @@ def lay_out(image: Image, materials: Materials, folder: Path) -> None:
     context.copy_own_files(image, folder)
     context.unpack_root(materials.packages, folder / "root", image.exclude)
     if image.jars:
-        context.collect_jars(materials.jars, folder / "jars", folder / "scratch")
+        context.collect_maven_repository(materials.jars, folder / "maven-repo", folder / "scratch")
     if image.wheel:
         context.extract_from_wheel(materials.wheels[0], image.wheel, folder)
 
 
-class ImageBuilder:
-    """Brings the catalogue's images up to date on an engine."""
+def download(packages: DebianPackages, cache: Path) -> dict[str, Materials]:
+    """Everything the catalogue's images are made of, by image; needs no engine."""
+    catalogue = read_catalogue()
+    with ThreadPoolExecutor() as pool:
+        found = pool.map(lambda image: gather(image, packages, cache), catalogue.values())
+        return dict(zip(catalogue, found, strict=True))
 
-    def __init__(self, engine: Engine, cache: Path, packages: DebianPackages) -> None:
+
+class ImageBuilder:
+    """Brings the catalogue's images up to date: on the engine, or in the mirror."""
+
+    def __init__(self, engine: Engine, mirror_port: int) -> None:
         self._engine = engine
-        self._cache = cache
-        self._packages = packages
+        self._mirror_port = mirror_port
+        self._mirror = RegistryApi(mirror_port)
         self._catalogue = read_catalogue()
 
-    def download(self) -> dict[str, Materials]:
-        """Everything the images are made of; needs no engine."""
-        images = self._catalogue.values()
-        with ThreadPoolExecutor() as pool:
-            found = pool.map(lambda image: gather(image, self._packages, self._cache), images)
-            return dict(zip(self._catalogue, found, strict=True))
-
     def build(self, materials: Mapping[str, Materials]) -> list[str]:
-        """Build what is not up to date; return the tags that were built."""
+        """Build what is not up to date; return the names of what was built."""
         digests = self._digests(materials)
-        stale = [image for image in self.tagged() if self._inputs(image.tag) != digests[image.name]]
+        tagged = [image for image in self._catalogue.values() if image.tag]
+        with ThreadPoolExecutor() as pool:
+            present = list(pool.map(self._inputs, tagged))
+        stale = [
+            image
+            for image, inputs in zip(tagged, present, strict=True)
+            if inputs != digests[image.name]
+        ]
         if stale:
             self._bake(self._with_parents(stale), materials, digests)
-        return [image.tag for image in stale]
-
-    def tagged(self) -> list[Image]:
-        """The images that somebody runs or builds upon."""
-        return [image for image in self._catalogue.values() if image.tag]
+        return [image.name for image in stale]
 
     def _digests(self, materials: Mapping[str, Materials]) -> dict[str, str]:
         digests = {"": ""}
@@ -99,10 +105,20 @@ class ImageBuilder:
             digests[name] = digest(image, materials[name], digests[image.parent])
         return digests
 
-    def _inputs(self, tag: str) -> str:
-        """The inputs' digest of the image that the engine holds under this tag, or nothing."""
-        form = f'{{{{index .Config.Labels "{INPUTS_LABEL}"}}}}'
-        return self._engine.docker_or_nothing("image", "inspect", "--format", form, tag)
+    def _inputs(self, image: Image) -> str:
+        """The digest of what the image that is there was built from; nothing if there is none."""
+        if image.needed_by == "host":
+            repository, _, tag = image.mirrored.rpartition(":")
+            return self._mirror.labels(repository, tag).get(INPUTS_LABEL, "")
+        form = "{{json .Config.Labels}}"
+        found = self._engine.docker_or_nothing("image", "inspect", "--format", form, image.tag)
+        labels = json.loads(found or "{}") or {}
+        if found and INPUTS_LABEL not in labels:
+            raise LabError(
+                f"the engine at {self._engine.address} has an image {image.tag} of its own, "
+                "which the lab will not replace: set TT_LAB_ENGINE=private and start anew"
+            )
+        return str(labels.get(INPUTS_LABEL, ""))
 
     def _with_parents(self, images: Iterable[Image]) -> list[Image]:
         needed = {image.name for image in images}
@@ -118,36 +134,28 @@ class ImageBuilder:
         with TemporaryDirectory(prefix="tt-lab-images-") as name:
             scratch = Path(name)
             with ThreadPoolExecutor(max_workers=2) as pool:
-                jobs = [
-                    pool.submit(lay_out, image, materials[image.name], scratch / image.name)
-                    for image in images
-                ]
-                for job in jobs:
-                    job.result()
+                folders = [scratch / image.name for image in images]
+                list(pool.map(lay_out, images, (materials[i.name] for i in images), folders))
+            targets = {i.name: self._target(i, scratch, digests[i.name]) for i in images}
             plan = scratch / "bake.json"
-            plan.write_text(json.dumps(bake_plan(images, scratch, digests)))
-            self._engine.docker(
-                "buildx", "bake", "--builder", "default", "--progress", "plain",
-                "--provenance=false", "--allow", f"fs.read={scratch}", "--file", plan, *(image.name for image in images),
-            )  # fmt: skip
+            plan.write_text(json.dumps({"target": targets}))
+            options = ["--progress", "plain", "--provenance=false", f"--allow=fs.read={scratch}"]
+            self._engine.docker("buildx", "bake", *options, "--file", plan, *targets)
 
-
-def bake_plan(images: Iterable[Image], contexts: Path, digests: Mapping[str, str]) -> object:
-    """The build as `docker buildx bake` reads it: one target an image."""
-    return {
-        "target": {
-            image.name: {
-                "context": str(contexts / image.name),
-                "contexts": {"parent": f"target:{image.parent}"} if image.parent else {},
-                "tags": [image.tag] if image.tag else [],
-                "labels": {INPUTS_LABEL: digests[image.name]},
-                # zstd at its fastest: packing and unpacking is most of a cold start.
-                "output": [
-                    "type=image,compression=zstd,compression-level=1,force-compression=true"
-                    if image.tag
-                    else "type=cacheonly"
-                ],
-            }
-            for image in images
+    def _target(self, image: Image, contexts: Path, inputs: str) -> dict[str, object]:
+        """One image as `docker buildx bake` reads it."""
+        # zstd at its fastest: packing and unpacking is most of a cold start.
+        packing = "type=image,compression=zstd,compression-level=1,force-compression=true"
+        in_mirror = f"localhost:{self._mirror_port}/{image.mirrored}"
+        by_place = {
+            "": ([], "type=cacheonly"),
+            "host": ([in_mirror], f"{packing},push=true,unpack=false"),
         }
-    }
+        tags, output = by_place.get(image.needed_by, ([image.tag], packing))
+        return {
+            "context": str(contexts / image.name),
+            "contexts": {"parent": f"target:{image.parent}"} if image.parent else {},
+            "tags": tags,
+            "labels": {INPUTS_LABEL: inputs},
+            "output": [output],
+        }

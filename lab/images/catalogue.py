@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ class Wheel:
     name: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Image:
     """One image of the catalogue."""
 
@@ -34,7 +33,7 @@ class Image:
     """Whether a Docker engine goes into it."""
     packages: tuple[PackageSet, ...] = ()
     jars: PackageSet | None = None
-    """Packages whose jars go into the build context's `jars/`."""
+    """Packages whose part of Debian's Maven repository goes into the context's `maven-repo/`."""
     wheel: Wheel | None = None
     exclude: tuple[str, ...] = ()
 
@@ -43,10 +42,10 @@ class Image:
         """Where its Dockerfile and its scripts lie."""
         return FOLDER / self.name
 
-    @cached_property
-    def package_sets(self) -> tuple[PackageSet, ...]:
-        """Everything that has to be downloaded from Debian for it."""
-        return (*self.packages, self.jars) if self.jars else self.packages
+    @property
+    def mirrored(self) -> str:
+        """Its name in a mirror of Docker Hub, where the official images lie in `library/`."""
+        return self.tag if "/" in self.tag else f"library/{self.tag}"
 
 
 def read_catalogue(file: Path = FOLDER / "catalogue.toml") -> dict[str, Image]:
@@ -64,7 +63,7 @@ def read_image(name: str, entry: dict[str, Any]) -> Image:
         needed_by=entry.get("needed-by", ""),
         engine=entry.get("engine", False),
         packages=tuple(read_package_sets(entry)),
-        jars=read_jar_packages(FOLDER / entry["jars"]) if "jars" in entry else None,
+        jars=read_jar_packages(FOLDER / entry["maven-repo"]) if "maven-repo" in entry else None,
         wheel=Wheel(**entry["wheel"]) if "wheel" in entry else None,
         exclude=tuple(entry.get("exclude", ())),
     )

@@ -54,14 +54,20 @@ def unpack_root(packages: Iterable[Path], root: Path, exclude: Iterable[str]) ->
             raise LabError(f"{package} cannot be unpacked; delete it and run `up` again")
 
 
-def collect_jars(packages: Iterable[Path], folder: Path, scratch: Path) -> None:
-    """Put every jar of these packages into `folder`, under each of its names."""
-    folder.mkdir()
+def collect_maven_repository(packages: Iterable[Path], folder: Path, scratch: Path) -> None:
+    """Put what these packages have in Debian's Maven repository into `folder`, links resolved."""
     unpack_root(packages, scratch, ())
-    for jar in sorted(scratch.rglob("usr/share/java/**/*.jar")):
-        if jar.exists():
-            shutil.copy(jar, folder / jar.name)
+    repository = scratch / "usr/share/maven-repo"
+    if repository.exists():
+        shutil.copytree(repository, folder, ignore=dangling_links)
+    else:
+        folder.mkdir()
     shutil.rmtree(scratch)
+
+
+def dangling_links(folder: str, names: list[str]) -> list[str]:
+    """Links to nowhere; `ignore_dangling_symlinks` takes every relative link for one."""
+    return [name for name in names if not (Path(folder) / name).exists()]
 
 
 def extract_from_wheel(archive: Path, wheel: Wheel, context: Path) -> None:

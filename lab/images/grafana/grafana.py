@@ -42,7 +42,9 @@ class Grafana(BaseHTTPRequestHandler):
         else:
             self._json({"message": "Not found"}, HTTPStatus.NOT_FOUND)
 
-    do_HEAD = do_GET
+    def do_HEAD(self) -> None:
+        """The same without a body."""
+        self.do_GET()
 
     def _is_administrator(self) -> bool:
         user = os.environ.get("GF_SECURITY_ADMIN_USER", "admin")

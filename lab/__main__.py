@@ -1,0 +1,41 @@
+"""`python -m lab COMMAND`: the cloud on one machine. See docs/lab.md."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from lab.errors import LabError
+from lab.settings import default_home
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 0 for success, 1 for a `LabError`, 2 for bad usage."""
+    args = parser().parse_args(arguments)
+    try:
+        code: int = args.run(args)
+    except LabError as error:
+        print(f"lab: {error}", file=sys.stderr)
+        return 1
+    return code
+
+
+def parser() -> argparse.ArgumentParser:
+    """All commands, each from the module that carries it out."""
+    # Imported here: a module that cannot be imported should not keep `--help` from working.
+    from lab import commit, down, environment, execute, faults, inspect, status, up
+
+    top = argparse.ArgumentParser(prog="python -m lab", description="The cloud on one machine.")
+    top.add_argument(
+        "--home", type=Path, default=default_home(), help="state directory (TT_LAB_HOME, .lab)"
+    )
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+    for module in (up, down, status, environment, execute, commit, faults, inspect):
+        module.add_parser(commands)
+    return top
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,193 @@
+"""The lab's "EC2 instances": containers with a Docker engine, a disk and an agent of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from lab.capabilities import grantable_capabilities
+from lab.engine import LABEL, Engine
+from lab.errors import LabError
+from lab.processes import Processes, wait_until
+from lab.settings import HOST_PORTS, SERVICE_PORTS, Host, LabSettings
+
+IMAGE = "tt-lab/instance:latest"
+AGENT = Path(__file__).with_name("agent")
+CLONE = "/dockerProjects/tt-src/WEB7_9_B2ST_BE"
+BRANCH = "develop"
+STOP_SECONDS = 40
+"""What a host gets to stop in, as at a real shutdown; then its power is cut."""
+
+BOOT_SECONDS = 60
+
+FORWARDED = tuple(name for name in SERVICE_PORTS if name != "prefect")
+"""Services that a host reaches at the same `localhost` port as this machine."""
+
+DEFAULT_DISK_GB = 8
+
+
+def start_forwards(settings: LabSettings, processes: Processes) -> None:
+    """Offer the services' ports on Unix sockets, which the hosts have mounted."""
+    sockets = socket_folder(settings)
+    sockets.mkdir(parents=True, exist_ok=True)
+    ports = [settings.ports[name] for name in FORWARDED]
+    pairs = [f"unix:{sockets}/{port}.sock=tcp:127.0.0.1:{port}" for port in ports]
+    processes.start("forward", [sys.executable, "-u", AGENT / "forward.py", *pairs])
+    wanted = [sockets / f"{port}.sock" for port in ports]
+    processes.wait_ready(
+        "forward", lambda: all(path.exists() for path in wanted), deadline_seconds=20
+    )
+
+
+def socket_folder(settings: LabSettings) -> Path:
+    """Where the forwards' sockets lie."""
+    return settings.home / "run" / "sockets"
+
+
+class Instance:
+    """One host of the lab."""
+
+    def __init__(self, engine: Engine, settings: LabSettings, host: Host) -> None:
+        self._engine = engine
+        self._settings = settings
+        self._host = host
+
+    def state(self) -> str:
+        """As the engine says: `running`, `exited`, ...; `missing` if there is no such container."""
+        form = "{{.State.Status}}"
+        found = self._engine.docker_or_nothing(
+            "container", "inspect", "--format", form, self._host.container
+        )
+        return found or "missing"
+
+    def start(self) -> None:
+        """Create or start it; return once its own engine answers."""
+        state = self.state()
+        if state == "missing":
+            self._create()
+        elif state != "running":
+            self._engine.docker("start", self._host.container)
+        self._wait_ready()
+
+    def stop(self) -> None:
+        """Shut it down as an operator would."""
+        self._engine.docker("stop", "--time", str(STOP_SECONDS), self._host.container)
+
+    def reboot(self) -> None:
+        """Shut it down and start it; its disk and its files stay."""
+        self._engine.docker("restart", "--time", str(STOP_SECONDS), self._host.container)
+        self._wait_ready()
+
+    def set_up(self) -> None:
+        """Give it the Doppler token, Doppler's address and the clone, as it was done by hand."""
+        facts = {
+            "TT_DOPPLER_URL": self._settings.url("doppler"),
+            "TT_CLONE_URL": f"{self._settings.url('github')}/{self._settings.slug}.git",
+            "TT_BRANCH": BRANCH,
+            "TT_CLONE": CLONE,
+        }
+        options = [f"--env={name}={value}" for name, value in facts.items()]
+        command = ["exec", "--interactive", *options, self._host.container, "set-up-host"]
+        self._engine.docker(*command, stdin=self._settings.doppler_token)
+
+    def run(self, *command: str) -> str:
+        """What a command printed that ran on the host as root; raise `LabError` if it failed."""
+        return self._engine.docker("exec", self._host.container, *command)
+
+    def succeeds(self, *command: str) -> bool:
+        """Whether a command that ran on the host as root exited with 0."""
+        try:
+            self.run(*command)
+        except LabError:
+            return False
+        return True
+
+    def attach(self, command: Sequence[str]) -> int:
+        """Run a command on the host with this terminal; return its exit status."""
+        terminal = ["--tty"] if sys.stdin.isatty() and sys.stdout.isatty() else []
+        arguments = ["exec", "--interactive", *terminal, self._host.container, *command]
+        return subprocess.call(
+            [self._engine.tools.docker, *arguments], env=self._engine.environment()
+        )
+
+    def _wait_ready(self) -> None:
+        """Return once the host's own engine answers; raise `LabError` if it will not."""
+
+        def answers_or_is_dead() -> bool:
+            return self.succeeds("docker", "version") or self.state() != "running"
+
+        wait_until(answers_or_is_dead, BOOT_SECONDS)
+        if not self.succeeds("docker", "version"):
+            raise LabError(
+                f"{self._host.name} is {self.state()}; its Docker engine does not answer:\n"
+                f"{self._engine.output_of(self._host.container)}\n"
+                f"See `python -m lab exec {self._host.name} -- tail /var/log/dockerd.log`"
+            )
+
+    def _create(self) -> None:
+        folder = make_disk(self._settings, self._host)
+        ports = " ".join(str(self._settings.ports[name]) for name in FORWARDED)
+        facts = {
+            "TT_LAB_INSTANCE_ID": self._host.instance_id,
+            "TT_LAB_REGION": self._settings.region,
+            "TT_LAB_PORTS": ports,
+            "TT_LAB_AWS_PORT": str(self._settings.ports["aws"]),
+            "TT_LAB_MIRROR_PORT": str(self._settings.ports["mirror"]),
+        }
+        mounts = {
+            AGENT: "/opt/tt-lab:ro",
+            socket_folder(self._settings): "/var/lib/tt-lab/sockets",
+            folder: "/var/lib/tt-lab/disk",
+        }
+        self._engine.docker(
+            "run", "--detach", "--init", f"--name={self._host.container}",
+            f"--hostname={self._host.name}", f"--label={LABEL}={self._settings.name}",
+            *freedom(), *(f"--env={name}={value}" for name, value in facts.items()),
+            *(f"--volume={source}:{target}" for source, target in mounts.items()),
+            *published(self._host), *own_disk(folder), IMAGE,
+        )  # fmt: skip
+
+
+def freedom() -> list[str]:
+    """Options that let an engine run inside the container; it has namespaces of its own."""
+    capabilities = grantable_capabilities(Path("/proc/self/status").read_text())
+    return [
+        *(f"--cap-add={name}" for name in capabilities),
+        "--security-opt=seccomp=unconfined",
+        "--security-opt=apparmor=unconfined",
+        "--security-opt=systempaths=unconfined",
+        "--device-cgroup-rule=a *:* rwm",
+        "--cgroupns=private",
+        "--tmpfs=/run:exec,mode=755",
+    ]
+
+
+def published(host: Host) -> list[str]:
+    """Options that publish the host's ports, on the loopback interface only."""
+    return [
+        f"--publish=127.0.0.1:{host.ports[name]}:{inside}"
+        for name, (inside, _) in HOST_PORTS.items()
+    ]
+
+
+def make_disk(settings: LabSettings, host: Host) -> Path:
+    """The folder that holds the host's disk: a sparse file of TT_LAB_DISK_GB (8) gigabytes.
+
+    With TT_LAB_DISK_GB=0 the host has no disk of its own, and none that could be full.
+    """
+    folder = settings.home / "hosts" / host.name
+    folder.mkdir(parents=True, exist_ok=True)
+    size = int(float(os.environ.get("TT_LAB_DISK_GB", DEFAULT_DISK_GB)) * 2**30)
+    if size and not (folder / "disk.img").exists():
+        with (folder / "disk.img").open("wb") as disk:
+            disk.truncate(size)
+    return folder
+
+
+def own_disk(folder: Path) -> list[str]:
+    """Options for where the inner engine keeps its data: on the disk, else on a volume."""
+    # An overlay cannot lie on an overlay, so it must not be the container's own layer.
+    return [] if (folder / "disk.img").exists() else ["--volume=/var/lib/docker"]

@@ -1,0 +1,98 @@
+"""Prefect as a user would start it: a server, the registration, the deployments, a worker."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+import urllib.error
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+
+from lab.environment import variables
+from lab.errors import LabError
+from lab.lab import ROOT, Lab
+
+ENVIRONMENT = "lab"
+WORK_POOL = "tt-deploy"
+LEASES = "prefect.server.concurrency.lease_storage.filesystem"
+
+
+def environment(lab: Lab) -> dict[str, str]:
+    """The environment of everything of Prefect's here: `lab env`, and where its data lies."""
+    url = f"http://localhost:{lab.settings.ports['prefect']}/api"
+    programs = [str(lab.tools().root / "bin"), sysconfig.get_path("scripts"), os.environ["PATH"]]
+    return {
+        **os.environ,
+        **variables(lab),
+        "PATH": os.pathsep.join(programs),
+        "PREFECT_HOME": str(lab.settings.home / "prefect"),
+        # The UI in the browser asks port 4200 unless it is told.
+        "PREFECT_UI_API_URL": url,
+        # Leases held in memory are lost with the server, and runs that hold a slot abort.
+        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": LEASES,
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+        "DO_NOT_TRACK": "1",
+        "PYTHONUNBUFFERED": "1",
+    }
+
+
+def start_server(lab: Lab) -> None:
+    """Start the server on its embedded database; return once it answers."""
+    port = lab.settings.ports["prefect"]
+    command = [program("prefect"), "server", "start", "--host", "127.0.0.1", "--port", str(port)]
+    lab.processes.start("prefect-server", command, env=environment(lab), cwd=ROOT)
+    lab.processes.wait_ready("prefect-server", lambda: is_healthy(port), deadline_seconds=120)
+
+
+def is_healthy(port: int) -> bool:
+    """Whether the server answers its health check."""
+    url = f"http://127.0.0.1:{port}/api/health"
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:  # our own port
+            return bool(answer.status == 200)
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def register(lab: Lab) -> None:
+    """Register the lab as an environment of the product."""
+    run("registration", lab, [sys.executable, "-m", "deployments.register", ENVIRONMENT])
+
+
+def deploy_flows(lab: Lab) -> None:
+    """Create the deployments of `prefect.yaml`."""
+    run("deployments", lab, [program("prefect"), "--no-prompt", "deploy", "--all"])
+
+
+def start_worker(lab: Lab) -> None:
+    """Start the worker that runs the flows."""
+    command = [program("prefect"), "worker", "start", "--pool", WORK_POOL, "--name", "lab"]
+    lab.processes.start("prefect-worker", command, env=environment(lab), cwd=ROOT)
+
+
+def run(name: str, lab: Lab, command: Sequence[str]) -> None:
+    """Run one of the product's own commands; raise `LabError` with what it said if it fails."""
+    log = lab.processes.log(name)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    with log.open("ab") as output:
+        code = subprocess.call(
+            command, env=environment(lab), cwd=ROOT, stdin=subprocess.DEVNULL,
+            stdout=output, stderr=output,
+        )  # fmt: skip
+    if code:
+        said = lab.processes.tail(name)
+        raise LabError(f"{name} failed with status {code} (all of it in {log}):\n{said}")
+
+
+def program(name: str) -> str:
+    """A program of this Python environment; raise `LabError` if it is not installed."""
+    beside = Path(sysconfig.get_path("scripts"), name)
+    found = str(beside) if beside.exists() else shutil.which(name)
+    if found is None:
+        raise LabError(f"{name} is not installed: run `make setup`")
+    return found

@@ -1,0 +1,158 @@
+"""`python -m lab up`: brings up what is not up yet, and says how long each step took."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+
+from lab import prefect
+from lab.engine import choose_engine
+from lab.errors import LabError
+from lab.images.build import ImageBuilder, Materials, download
+from lab.instance import Instance, start_forwards
+from lab.lab import ROOT, Lab, lock_file
+from lab.packages import locked
+from lab.ports import answers
+from lab.registry import start_registries
+from lab.services import github_seed
+from lab.services.aws import launch
+from lab.settings import LabSettings, settings_file
+from lab.steps import Step, run_steps
+
+SERVICES = ("aws", "github", "doppler", "slack")
+LONGEST_HOME = 60
+"""Unix sockets lie up to 45 characters below the home; the kernel takes 107 in all."""
+
+
+def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add `up`."""
+    parser = subparsers.add_parser("up", help="bring up what is not up yet")
+    parser.add_argument("--hosts", type=int, default=1, help="how many hosts there are to be")
+    parser.add_argument("--bare", action="store_true", help="without Prefect")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Bring the lab up; twice is the same as once."""
+    started = time.monotonic()
+    with locked(lock_file(args.home)):
+        settings = prepare(args.home, args.hosts)
+        print(f"Lab {settings.name} in {settings.home}")
+        run_steps(Up(Lab.of(settings), bare=args.bare).steps())
+    settings = LabSettings.load(args.home)
+    print(f"Up in {time.monotonic() - started:.1f} s.")
+    print(f"  the application   {settings.hosts[0].app_url}   (after a deploy)")
+    if not args.bare:
+        print(f"  Prefect           {settings.url('prefect')}")
+    print('  in your shell     eval "$(python -m lab env)"')
+    return 0
+
+
+def prepare(home: Path, hosts: int) -> LabSettings:
+    """The settings of this home, made or extended as asked for."""
+    if len(str(home)) > LONGEST_HOME:
+        raise LabError(f"{home} is too long a path for sockets; set TT_LAB_HOME to a shorter one")
+    if settings_file(home).exists():
+        settings = LabSettings.load(home).with_hosts(hosts)
+    elif home.exists() and any(home.iterdir()):
+        raise LabError(f"{home} is not empty and holds no lab; set TT_LAB_HOME to another place")
+    else:
+        settings = LabSettings.create(home, hosts=hosts)
+    if not settings.engine:
+        settings = replace(settings, engine=choose_engine(os.environ))
+    settings.save()
+    return settings
+
+
+class Up:
+    """The steps of one `up`, and what they hand to each other."""
+
+    def __init__(self, lab: Lab, *, bare: bool) -> None:
+        self._lab = lab
+        self._bare = bare
+        self._materials: dict[str, Materials] = {}
+
+    def steps(self) -> list[Step]:
+        """Every step with what it needs; what does not need each other runs side by side."""
+        steps = [
+            Step("packages", self._packages),
+            Step("repository", self._repository),
+            *(Step(name, self._service(name)) for name in SERVICES),
+            Step("engine", self._engine, needs=("packages",)),
+            Step("registries", self._registries, needs=("packages",)),
+            Step("images", self._images, needs=("engine", "registries")),
+            Step("launch", self._launch, needs=("aws",)),
+            Step("forwards", self._forwards),
+            Step("hosts", self._hosts, needs=("images", "launch", "forwards")),
+            Step("clones", self._clones, needs=("hosts", "repository", "github", "doppler")),
+        ]
+        return steps if self._bare else steps + self._prefect_steps()
+
+    def _prefect_steps(self) -> list[Step]:
+        everything = ("prefect server", "clones", "registries", "slack")
+        return [
+            Step("prefect server", lambda: prefect.start_server(self._lab), needs=("packages",)),
+            Step("registration", lambda: prefect.register(self._lab), needs=everything),
+            Step("deployments", lambda: prefect.deploy_flows(self._lab), needs=("registration",)),
+            Step("worker", lambda: prefect.start_worker(self._lab), needs=("deployments",)),
+        ]
+
+    def _packages(self) -> None:
+        self._lab.tools()
+        self._materials = download(self._lab.packages, self._lab.cache)
+
+    def _repository(self) -> None:
+        github_seed.seed(self._lab.settings)
+
+    def _service(self, name: str) -> Callable[[], None]:
+        def start() -> None:
+            command = [sys.executable, "-m", f"lab.services.{name}", "--home"]
+            processes, port = self._lab.processes, self._lab.settings.ports[name]
+            processes.start(name, [*command, self._lab.settings.home], cwd=ROOT)
+            processes.wait_ready(name, lambda: answers(port), deadline_seconds=60)
+
+        return start
+
+    def _engine(self) -> str:
+        self._lab.start_engine()
+        return self._lab.settings.engine
+
+    def _registries(self) -> None:
+        lab = self._lab
+        start_registries(lab.settings, lab.processes, lab.cache, lab.packages)
+
+    def _images(self) -> str:
+        builder = ImageBuilder(self._lab.engine(), self._lab.settings.ports["mirror"])
+        built = builder.build(self._materials)
+        return f"{len(built)} built" if built else "nothing to build"
+
+    def _launch(self) -> None:
+        settings = self._lab.settings
+        hosts = tuple(
+            replace(host, instance_id=launch(settings, host.name)) for host in settings.hosts
+        )
+        settings = replace(settings, hosts=hosts)
+        settings.save()
+        self._lab = Lab.of(settings)
+
+    def _forwards(self) -> None:
+        start_forwards(self._lab.settings, self._lab.processes)
+
+    def _hosts(self) -> str:
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(Instance.start, self._instances()))
+        return ", ".join(host.name for host in self._lab.settings.hosts)
+
+    def _clones(self) -> None:
+        for instance in self._instances():
+            instance.set_up()
+
+    def _instances(self) -> list[Instance]:
+        engine, settings = self._lab.engine(), self._lab.settings
+        return [Instance(engine, settings, host) for host in settings.hosts]
