@@ -51,6 +51,7 @@ class ObservedHost(HostAnswer):
     app_health: str = ""
     containers: tuple[RunningContainer, ...] = ()
     record: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
 
 
 class SyncedSource(HostAnswer):
@@ -92,7 +93,8 @@ class StartedContainers(HostAnswer):
 class PrunedImages(HostAnswer):
     """The answer of ``prune.sh``."""
 
-    freed: str = "0B"
+    removed: int
+    freed_bytes: int
 
 
 class ListedContainers(HostAnswer):
@@ -116,7 +118,13 @@ class HostState:
     running_healthy: bool
     revision: str
     generation: int
-    last_healthy: HealthyRelease | None
+    record: tuple[HealthyRelease, ...]
+    images: frozenset[str]
+
+    @property
+    def last_healthy(self) -> HealthyRelease | None:
+        """The release that last proved healthy here."""
+        return self.record[-1] if self.record else None
 
     @property
     def version(self) -> str:
@@ -133,7 +141,8 @@ def host_state(host: str, observed: ObservedHost) -> HostState:
         running_healthy=observed.app_health == "healthy",
         revision=observed.revision,
         generation=observed.generation,
-        last_healthy=record[-1] if record else None,
+        record=tuple(record),
+        images=frozenset(observed.images),
     )
 
 

@@ -50,7 +50,7 @@ class HostLayout(Policy):
     )
     alertmanager_template: RelativePath | Literal[""] = Field(
         default="monitoring/alertmanager/alertmanager.yml",
-        description="Alertmanager's configuration with ${VARIABLES}, inside the clone; empty: none.",
+        description="Alertmanager's configuration with ${NAMES}, inside the clone; empty: none.",
     )
     token_file: AbsolutePath = Field(
         default="/etc/tt-secrets/doppler-token",
@@ -84,6 +84,9 @@ class RolloutPolicy(Policy):
     )
     soak_error_percent: int = Field(
         default=5, ge=0, le=100, description="Failed requests at the gateway that end the soak."
+    )
+    retained_releases: int = Field(
+        default=5, ge=1, le=50, description="Releases whose images a host keeps as ways back."
     )
     stop_seconds: int = Field(
         default=45, ge=1, le=600, description="Grace of the old one; longer than the app's own."

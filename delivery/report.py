@@ -22,6 +22,7 @@ class Outcome(enum.StrEnum):
     ROLLBACK_FAILED = "ROLLBACK_FAILED"
     NO_WAY_BACK = "NO_WAY_BACK"
     REFUSED = "REFUSED"
+    SUPERSEDED = "SUPERSEDED"
     FAILED = "FAILED"
 
     @property
@@ -38,6 +39,7 @@ _HEADLINES = {
     Outcome.ROLLBACK_FAILED: "{version} failed on {environment} and so did the way back",
     Outcome.NO_WAY_BACK: "{version} failed on {environment} and there is no way back",
     Outcome.REFUSED: "{environment} was not touched",
+    Outcome.SUPERSEDED: "a newer deploy of {environment} was waiting; this one stepped aside",
     Outcome.FAILED: "{version} did not reach {environment}",
 }
 

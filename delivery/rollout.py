@@ -85,6 +85,34 @@ def plan_rollout(states: Sequence[HostState], target: Bundle, *, generation: int
     )
 
 
+def choose_way_back(states: Sequence[HostState], wanted: str | None) -> Bundle:
+    """The retained release to go back to: by version or tag, else the one before the running.
+
+    Raises Refused, naming what there is, unless every host has it in its own record.
+    """
+    ways = [ways_back(state) for state in states]
+    common = [bundle for bundle in ways[0] if all(bundle in each for each in ways)]
+    for bundle in common:
+        if wanted is None or wanted in (bundle.version, bundle.tag):
+            return bundle
+    there = ", ".join(bundle.tag for bundle in common) or "nothing"
+    raise Refused(
+        f"There is no way back to {wanted or 'an earlier release'}; there is: {there}.",
+        where=", ".join(state.host for state in states),
+        next_command="python -m flows.deploy --environment ENVIRONMENT --revision TAG",
+    )
+
+
+def ways_back(state: HostState) -> list[Bundle]:
+    """What this host can go back to, newest first: proved healthy here, and not running now."""
+    found: list[Bundle] = []
+    for release in reversed(state.record):
+        bundle = Bundle.of_record(release)
+        if bundle.image != state.running_image and bundle not in found:
+            found.append(bundle)
+    return found
+
+
 def _way_back(states: Sequence[HostState], target: Bundle) -> Bundle | None:
     """The release all hosts last ran healthily, if it is one and not the target itself."""
     known = {Bundle.of_record(s.last_healthy) for s in states if s.last_healthy}

@@ -8,11 +8,13 @@ from typing import Any, cast
 
 from prefect import Flow, runtime
 from prefect.client.schemas.objects import State
-from prefect.states import Completed, Failed
+from prefect.states import Cancelled, Completed, Failed
 
 from blocks.environment import ENVIRONMENT_NAME
 from delivery.errors import BadRequest, DeliveryError
-from delivery.report import Report
+from delivery.report import Outcome, Report
+
+_DEFAULTS = {"revision": "head of the branch", "to": "the release before"}
 
 
 class DeliveryFailed(Exception):
@@ -27,9 +29,8 @@ def run_name(template: str) -> Callable[[], str]:
     """A flow run's name out of its parameters; absent ones read as the default that applies."""
 
     def name() -> str:
-        parameters = {"revision": "head of the branch", **runtime.flow_run.parameters}
-        shown = {key: value or "head of the branch" for key, value in parameters.items()}
-        return template.format_map(shown)
+        given = {key: value for key, value in runtime.flow_run.parameters.items() if value}
+        return template.format_map({**_DEFAULTS, **given})
 
     return name
 
@@ -39,6 +40,8 @@ def end_with(report: Report) -> State[Any]:
     name = report.outcome.value.replace("_", " ").title().replace(" ", "")
     if report.outcome.succeeded:
         return Completed(name=name, message=report.headline, data=report)
+    if report.outcome is Outcome.SUPERSEDED:
+        return Cancelled(name=name, message=report.headline, data=DeliveryFailed(report))
     return Failed(name=name, message=report.headline, data=DeliveryFailed(report))
 
 

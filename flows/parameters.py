@@ -41,3 +41,12 @@ Tag = Annotated[
     str,
     Field(title="Release", description="The release's tag, such as v1.2.3.", max_length=128),
 ]
+WayBack = Annotated[
+    str | None,
+    Field(
+        title="Version",
+        description="Version or tag to go back to. Empty: the release before the running one. "
+        "The last deploy report lists what the hosts have kept.",
+        max_length=128,
+    ),
+]

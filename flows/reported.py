@@ -16,7 +16,7 @@ from delivery.redaction import redact
 from delivery.report import Outcome
 from flows.ending import end_with
 from tasks.artifacts import publish_report
-from tasks.environments import one_deploy_at_a_time
+from tasks.environments import one_deploy_at_a_time, superseded_by
 
 Work = Callable[[Environment, Journal], Outcome]
 
@@ -38,7 +38,11 @@ def reported(environment: str, work: Work, *, actor: str, reason: str) -> State[
     try:
         target = load_environment(environment)
         with one_deploy_at_a_time(target):
-            outcome = work(target, journal)
+            if newer := superseded_by():
+                get_run_logger().info("%s is newer and waits; stepping aside", newer)
+                outcome = Outcome.SUPERSEDED
+            else:
+                outcome = work(target, journal)
     except (Refused, BadRequest, ConfigurationError) as error:
         journal.fail(error)
         outcome = Outcome.FAILED if journal.touched else Outcome.REFUSED

@@ -13,10 +13,11 @@ export PATH="$PATH:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 umask 077
 
 tt_state=${TT_STATE_DIRECTORY:-/var/lib/tt-deploy}
-tt_logs=/var/log/tt-deploy
-tt_run=/run/tt-deploy # memory, gone after a reboot
+tt_logs=${TT_LOG_DIRECTORY:-/var/log/tt-deploy}
+tt_run=${TT_RUN_DIRECTORY:-/run/tt-deploy} # memory, gone after a reboot
 tt_log="$tt_logs/${TT_RUN:-manual}-${TT_STEP:-script}${TT_DETACHED:+-job}.log"
 tt_started=${EPOCHREALTIME/[.,]/}
+tt_log_open=""
 tt_failed=""
 tt_next=""
 tt_transient=false
@@ -56,8 +57,9 @@ seconds_since_start() {
 succeed() {
     local field fields=""
     for field in "$@"; do fields+=",$field"; done
+    [ ${#fields} -le 20000 ] || fail "the answer has ${#fields} characters; SSM would cut it"
     trap - EXIT
-    clean_up
+    clean_up || say "cleaning up failed"
     print_tail 1500
     printf 'TT_RESULT {"ok":true,"step":%s,"seconds":%s%s}\n' \
         "$(json_string "${TT_STEP:-script}")" "$(seconds_since_start)" "$fields" >&3
@@ -79,15 +81,15 @@ fail_for_now() {
 }
 
 print_failure() {
-    local status=$?
+    local status=$? command=$BASH_COMMAND
     trap - EXIT
     set +e
     clean_up
-    [ -n "$tt_failed" ] || tt_failed="a command ended with status $status"
+    [ -n "$tt_failed" ] || tt_failed="a command ended with status $status: $command"
     print_tail 6000
     printf 'TT_RESULT {"ok":false,"step":%s,"seconds":%s,"failed":%s,"next":%s,"transient":%s}\n' \
         "$(json_string "${TT_STEP:-script}")" "$(seconds_since_start)" \
-        "$(json_string "$tt_failed")" "$(json_string "$tt_next")" "$tt_transient" >&3
+        "$(json_string "${tt_failed:0:1000}")" "$(json_string "${tt_next:0:1000}")" "$tt_transient" >&3
     hand_over
     [ "$status" -ne 0 ] || status=1
     exit "$status"
@@ -101,17 +103,22 @@ hand_over() { :; }
 
 # The last $1 bytes of the log. SSM keeps the first 24,000 characters, so we stay below.
 print_tail() {
-    [ -f "$tt_log" ] || return 0
+    [ -n "$tt_log_open" ] || return 0
     tail -c "$1" "$tt_log" | tr -d '\000' >&3
+    echo >&3 # the log may end within a line, and the result needs one of its own
 }
 
 # Sends everything but the result to the log.
 open_log() {
     mkdir -p "$tt_logs" "$tt_state" "$tt_run"
     find "$tt_logs" -name '*.log' -mtime +14 -delete 2>/dev/null || true
-    exec 3>&1 >"$tt_log" 2>&1
-    trap print_failure EXIT
+    exec >"$tt_log" 2>&1
+    tt_log_open=1
 }
+
+# Even what fails before there is a log ends with a result.
+exec 3>&1
+trap print_failure EXIT
 
 say() { printf '%s %s\n' "$(date -u +%H:%M:%S)" "$*"; }
 

@@ -18,9 +18,13 @@ if [ -n "$container" ]; then
     health=$(docker inspect --format '{{if .State.Health}}{{.State.Health.Status}}{{end}}' "$container")
 fi
 
+images='[]'
+[ -z "${TT_IMAGE_REPOSITORY:-}" ] ||
+    images=$(docker image ls --digests --format '{{.Repository}}@{{.Digest}}' "$TT_IMAGE_REPOSITORY" | sort -u | json_lines)
+
 record='[]'
 [ ! -s "$tt_state/releases.jsonl" ] || record=$(tail -n 20 "$tt_state/releases.jsonl" | json_lines)
 
 succeed "\"revision\":$(json_string "$revision")" "\"generation\":${generation:-0}" \
     "\"app_image\":$(json_string "$image")" "\"app_health\":$(json_string "$health")" \
-    "\"containers\":$(list_containers)" "\"record\":$record"
+    "\"containers\":$(list_containers)" "\"record\":$record" "\"images\":$images"

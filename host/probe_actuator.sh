@@ -7,13 +7,14 @@ need TT_APP_PORT TT_LOOKS TT_INTERVAL
 
 samples=""
 for ((look = 1; look <= TT_LOOKS; look++)); do
+    [ ${#samples} -lt 6000 ] || break # what SSM keeps is limited; the worker asks again
     [ "$look" = 1 ] || sleep "$TT_INTERVAL"
     body="$tt_run/probe.$$"
     error=""
     status=$(curl --silent --show-error --max-time 5 --output "$body" --write-out '%{http_code}' \
         "http://127.0.0.1:$TT_APP_PORT/actuator/health" 2>"$body.error") || error=$(cat "$body.error")
     text=""
-    [ ! -f "$body" ] || text=$(head -c 2000 "$body")
+    [ ! -f "$body" ] || text=$(head -c 6000 "$body")
     rm -f "$body" "$body.error"
     samples+="${samples:+,}{\"status\":$((10#${status:-0})),\"body\":$(json_string "$text"),\"error\":$(json_string "$error")}"
 done

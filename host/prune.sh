@@ -1,7 +1,30 @@
 #!/bin/bash
-# Removes dangling images. Containers and volumes are never touched.
+# Removes the application's images that no retained release needs, and what dangles.
+# Containers and volumes are never touched, nor images that a container uses.
 # shellcheck source=host/lib.sh
 [ -n "${tt_log:-}" ] || . "$(dirname "$0")/lib.sh"
 open_log
-freed=$(docker image prune --force | sed -n 's/^Total reclaimed space: //p')
-succeed "\"freed\":$(json_string "${freed:-0B}")"
+need TT_IMAGE_REPOSITORY TT_RETAIN
+take_lock
+
+used_bytes() { df --output=used -B1 "$(docker info --format '{{.DockerRootDir}}')" | tail -n 1; }
+
+# The images of the last releases that proved healthy: each may be a way back.
+retained() {
+    [ ! -s "$tt_state/releases.jsonl" ] ||
+        tail -n "$TT_RETAIN" "$tt_state/releases.jsonl" | grep -o '"image":"[^"]*"' | cut -d'"' -f4
+    docker ps --all --format '{{.Image}}'
+}
+
+before=$(used_bytes)
+keep=$(retained)
+removed=0
+for image in $(docker image ls --digests --format '{{.Repository}}@{{.Digest}}' "$TT_IMAGE_REPOSITORY" | sort -u); do
+    if ! grep -qxF -- "$image" <<<"$keep"; then
+        docker image rm "$image" && removed=$((removed + 1))
+    fi
+done
+docker image prune --force
+freed=$((before - $(used_bytes)))
+
+succeed "\"removed\":$removed" "\"freed_bytes\":$((freed > 0 ? freed : 0))"

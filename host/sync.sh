@@ -28,6 +28,8 @@ if [ "$discarded" -gt 0 ]; then
     say "discarding $discarded edited file(s); their diff is kept in $tt_state/discarded.diff"
     git diff HEAD >"$tt_state/discarded.diff"
 fi
+# Containers that are not root read files of the clone: it is checked out as usual.
+umask 022
 git reset --quiet --hard "$TT_REVISION"
 say "clone at $(git rev-parse HEAD), was $was"
 

@@ -1,8 +1,20 @@
 """Loading an environment, and letting only one deploy into it at a time."""
 
+import datetime
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from uuid import UUID
 
+from prefect import get_client, runtime
+from prefect.client.schemas.filters import (
+    FlowFilter,
+    FlowFilterId,
+    FlowRunFilter,
+    FlowRunFilterExpectedStartTime,
+    FlowRunFilterState,
+    FlowRunFilterStateType,
+)
+from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.concurrency.asyncio import (
     AcquireConcurrencySlotTimeoutError,
     ConcurrencySlotAcquisitionError,
@@ -12,8 +24,10 @@ from prefect.concurrency.sync import concurrency
 from blocks.environment import Environment
 from delivery.errors import ConfigurationError, Refused
 
+_WAITING = [StateType.RUNNING, StateType.PENDING, StateType.SCHEDULED]
 _WAIT_SECONDS = 3600.0
 _LEASE_SECONDS = 60.0
+_LONG_AGO = datetime.datetime.min.replace(tzinfo=datetime.UTC)
 
 
 @contextmanager
@@ -47,3 +61,36 @@ def one_deploy_at_a_time(target: Environment) -> Iterator[None]:
                 next_command=f"python -m deployments.register {target.name}",
             ) from None
         yield
+
+
+def superseded_by() -> str | None:
+    """The name of a newer run like this one that waits too; None if this is the newest.
+
+    Asked once the slot is ours: whoever finds a newer one steps aside, so that of many
+    deploys that queue up only the newest is carried out.
+    """
+    own = runtime.flow_run.id
+    if not own:
+        return None
+    with get_client(sync_client=True) as client:
+        me = client.read_flow_run(UUID(own))
+        others = client.read_flow_runs(
+            flow_filter=FlowFilter(id=FlowFilterId(any_=[me.flow_id])),
+            flow_run_filter=FlowRunFilter(
+                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_WAITING)),
+                expected_start_time=FlowRunFilterExpectedStartTime(
+                    before_=datetime.datetime.now(datetime.UTC)
+                ),
+            ),
+        )
+    newer = [run for run in others if _wants_the_same(run, me) and _age(run) > _age(me)]
+    return max(newer, key=_age).name if newer else None
+
+
+def _wants_the_same(run: FlowRun, me: FlowRun) -> bool:
+    same = run.parameters.get("environment") == me.parameters.get("environment")
+    return same and not run.parameters.get("dry_run")
+
+
+def _age(run: FlowRun) -> tuple[datetime.datetime, str]:
+    return run.expected_start_time or run.created or _LONG_AGO, str(run.id)

@@ -43,6 +43,7 @@ STRATEGIES = {
     "rolling": Strategy("rollout", ("detached", "gateway", "compose")),
     "recreate": Strategy("recreate", ("detached", "compose")),
 }
+_NOT_LOGGED = {"ok", "step", "failed", "next", "record", "containers", "images"}
 _STEP: dict[str, Any] = {
     "retries": len(BACKOFF_SECONDS),
     "retry_delay_seconds": BACKOFF_SECONDS,
@@ -129,10 +130,11 @@ def start_containers(
 
 
 @task(name="prune images", task_run_name="prune images", **_STEP)
-def prune_images(target: Environment, hosts: Sequence[Host]) -> dict[str, str]:
-    """Remove dangling images; how much each host gained."""
-    answers = _run(target, hosts, "prune", PrunedImages, {}, target.timeouts.look)
-    return {name: answer.freed for name, answer in answers.items()}
+def prune_images(target: Environment, hosts: Sequence[Host]) -> dict[str, int]:
+    """Remove images that no retained release needs; the bytes that each host gained."""
+    inputs = {"TT_RETAIN": str(target.rollout.retained_releases)}
+    answers = _run(target, hosts, "prune", PrunedImages, inputs, target.timeouts.look)
+    return {name: answer.freed_bytes for name, answer in answers.items()}
 
 
 @task(name="list containers", task_run_name="list containers", **_STEP)
@@ -174,6 +176,7 @@ def layout_inputs(target: Environment) -> dict[str, str]:
         "TT_TOKEN_FILE": layout.token_file,
         "TT_DOPPLER_PROJECT": target.doppler.project,
         "TT_DOPPLER_CONFIG": target.doppler.config,
+        "TT_IMAGE_REPOSITORY": target.image,
         "TT_REGISTRY": target.image.partition("/")[0],
         "TT_REGISTRY_USER": target.registry.username,
     }
@@ -220,6 +223,6 @@ def _run(
 def _log(answers: Mapping[str, HostAnswer]) -> None:
     logger = get_run_logger()
     for name, answer in answers.items():
-        facts = answer.model_dump(exclude={"ok", "step", "failed", "next", "record", "containers"})
+        facts = answer.model_dump(exclude=_NOT_LOGGED)
         shown = ", ".join(f"{key} {value}" for key, value in facts.items() if value)
         logger.info("%s: %s done; %s", name, answer.step, shown)

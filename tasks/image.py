@@ -2,6 +2,7 @@
 
 import datetime
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from prefect import get_run_logger, task
@@ -12,6 +13,7 @@ from blocks.environment import Environment
 from blocks.git import SourceRepository
 from blocks.registry import Registry
 from delivery.errors import BuildError, Refused, RegistryError
+from delivery.host_state import HostState
 from delivery.image import Image, annotations, image_tag
 from delivery.released import Release
 from delivery.rollout import Bundle
@@ -93,6 +95,28 @@ def find_built_release(target: Environment, tag: str) -> tuple[Bundle, Image]:
     version = stored.labels.get(_VERSION_LABEL, tag)
     image = Image(target.image, tag, stored.digest)
     return Bundle.of_image(image, version=version, revision=revision), image
+
+
+@task(name="check image", task_run_name="check that {bundle.tag} can be had", **_STAGE)
+def check_image_is_there(target: Environment, states: Sequence[HostState], bundle: Bundle) -> Image:
+    """The bundle's image, if every host has it or the registry does; else Refused."""
+    repository, _, digest = bundle.image.partition("@")
+    image = Image(repository, bundle.tag, digest)
+    if all(bundle.image in state.images for state in states):
+        return image
+    registry = target.registry_door()
+    try:
+        stored = registry.find(digest)
+    finally:
+        registry.close()
+    if stored is None:
+        raise Refused(
+            f"The image of {bundle.tag} is neither on every host nor in the registry.",
+            where=bundle.image,
+            next_command=f"python -m flows.deploy --environment {target.name} "
+            f"--revision {bundle.revision}",
+        )
+    return image
 
 
 def _build(target: Environment, release: Release) -> None:

@@ -1,0 +1,58 @@
+"""Go back to a release that proved healthy on the hosts before."""
+
+from typing import Any
+
+from prefect import flow
+from prefect.client.schemas.objects import State
+
+from blocks.environment import Environment
+from delivery.journal import Journal
+from delivery.report import Outcome
+from delivery.rollout import choose_way_back, plan_rollout
+from flows.ending import command_line, run_command, run_name, run_reported
+from flows.parameters import Actor, EnvironmentName, Reason, WayBack
+from flows.reported import reported
+from flows.rollout import now, roll_out
+from tasks.hosts import find_hosts, observe_hosts
+from tasks.image import check_image_is_there
+
+
+@flow(name="rollback", flow_run_name=run_name("{environment} ↩ {to}"), persist_result=False)
+def rollback(
+    environment: EnvironmentName = "production",
+    to: WayBack = None,
+    reason: Reason = "",
+    actor: Actor = "",
+) -> State[Any]:
+    """Bring back the previous release, or any that the hosts have kept, by its version.
+
+    Passes the same gates as a deploy. What the hosts cannot go back to is refused before
+    anything is touched; for an older revision use ``deploy`` with that revision.
+    """
+
+    def bring_back(target: Environment, journal: Journal) -> Outcome:
+        generation = now()
+        with journal.stage("look at the hosts"):
+            hosts = find_hosts(target)
+            states = observe_hosts(target, hosts)
+            journal.note_hosts(states)
+        with journal.stage("choose the way back"):
+            bundle = choose_way_back(states, to)
+            image = check_image_is_there(target, states, bundle)
+            journal.note_bundle(bundle, image)
+        return roll_out(target, hosts, plan_rollout(states, bundle, generation=generation), journal)
+
+    return reported(environment, bring_back, actor=actor, reason=reason)
+
+
+def main(arguments: list[str]) -> int:
+    """``python -m flows.rollback --environment NAME [--to VERSION] [--json]``."""
+    parser = command_line("Go back to an earlier release.", "flows.rollback")
+    parser.add_argument("--to", help="version or tag; default: the release before this one")
+    parser.add_argument("--reason", default="", help="why; the report quotes it")
+    parser.add_argument("--actor", default="", help="who asks")
+    return run_reported(rollback, parser.parse_args(arguments))
+
+
+if __name__ == "__main__":
+    run_command(main)
