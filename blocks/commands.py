@@ -7,7 +7,9 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from delivery.redaction import redact
 
@@ -72,6 +74,53 @@ def run_streaming(
     return list(kept)
 
 
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """How a program ended, with all that it printed, line ends as they came."""
+
+    status: int
+    output: str
+    noise: str
+
+
+def run_to_end(
+    arguments: Sequence[str],
+    *,
+    timeout_seconds: float,
+    environment: Mapping[str, str],
+    folder: Path | None = None,
+    keep_open: Sequence[int] = (),
+) -> Finished:
+    """Run a program that asks nothing and prints little.
+
+    Raises subprocess.TimeoutExpired when the time is up; what the program itself had
+    started is killed too. ``keep_open`` are file descriptors that it inherits.
+    """
+    process = subprocess.Popen(
+        list(arguments),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=dict(environment),
+        cwd=folder,
+        pass_fds=keep_open,
+        start_new_session=True,
+    )
+    try:
+        output, noise = process.communicate(timeout=timeout_seconds)
+    finally:
+        _kill_group(process)
+        process.wait()
+        for pipe in (process.stdout, process.stderr):
+            if pipe is not None:
+                pipe.close()
+    return Finished(process.returncode, _text(output), _text(noise))
+
+
+def _text(printed: bytes) -> str:
+    return printed.decode("utf-8", errors="replace")
+
+
 def _give(process: subprocess.Popen[str], text: str) -> None:
     if process.stdin is not None:
         with suppress(BrokenPipeError):
@@ -80,7 +129,7 @@ def _give(process: subprocess.Popen[str], text: str) -> None:
             process.stdin.close()
 
 
-def _kill_group(process: subprocess.Popen[str]) -> None:
+def _kill_group(process: subprocess.Popen[Any]) -> None:
     """Kill the program and what it started: a plugin would keep its output open."""
     with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)

@@ -7,10 +7,11 @@ import hashlib
 import os
 import subprocess
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from blocks.commands import run_to_end
 from delivery.commits import Commit
 from delivery.errors import AccessDenied, RevisionNotFound, SourceError, SourceUnavailable
 from delivery.redaction import redact
@@ -22,11 +23,23 @@ _REFUSALS = (
     "could not read Username",
     "could not read Password",
     "Repository not found",
+    "' not found",
     "returned error: 401",
     "returned error: 403",
     "returned error: 404",
     "does not appear to be a git repository",
 )
+# A worker's own git configuration must change neither what is read nor what is checked out.
+_SETTINGS = {
+    "core.autocrlf": "false",
+    "column.ui": "never",
+    # In the foreground: a clean-up that outlives the fetch would keep our lock.
+    "gc.autoDetach": "false",
+    "maintenance.autoDetach": "false",
+    # A server that has fallen silent is given up.
+    "http.lowSpeedLimit": "1",
+    "http.lowSpeedTime": "60",
+}
 
 
 class SourceRepository:
@@ -37,10 +50,13 @@ class SourceRepository:
     the environment of git's own process, never in an argument, a URL or a file.
     """
 
-    def __init__(self, url: str, *, token: str, cache: Path) -> None:
+    def __init__(
+        self, url: str, *, token: str, cache: Path, network_seconds: float = _NETWORK_SECONDS
+    ) -> None:
         self._url = url
         self._token = token
         self._folder = cache / hashlib.sha256(url.encode()).hexdigest()[:16]
+        self._network_seconds = network_seconds
 
     def refresh(self) -> None:
         """Bring the clone up to date with all branches and tags; makes it if there is none.
@@ -48,9 +64,9 @@ class SourceRepository:
         Raises SourceUnavailable (transient) or AccessDenied.
         """
         self._folder.parent.mkdir(parents=True, exist_ok=True)
-        with self._locked():
-            if not (self._folder / "HEAD").exists():
-                self._git("init", "--quiet", "--bare", str(self._folder), inside=False)
+        with self._locked() as lock:
+            self._remove_stale_locks()
+            self._git("init", "--quiet", "--bare", str(self._folder), inside=False)
             self._git(
                 "fetch",
                 "--quiet",
@@ -61,42 +77,62 @@ class SourceRepository:
                 "+refs/heads/*:refs/heads/*",
                 "+refs/tags/*:refs/tags/*",
                 network=True,
+                keep_open=[lock],
             )
 
     def resolve(self, revision: str) -> str:
         """The commit that a branch, a tag or a (short) SHA names; else RevisionNotFound."""
-        try:
-            named = f"{revision}^{{commit}}"
-            return self._git("rev-parse", "--verify", "--quiet", "--end-of-options", named).strip()
-        except SourceError:
-            raise RevisionNotFound(
-                f"The repository has no commit, branch or tag {revision!r}.",
-                where=self._url,
-                next_command=f"git ls-remote {self._url}",
-            ) from None
+        if found := self._commit(revision):
+            return found
+        raise RevisionNotFound(
+            f"The repository has no commit, branch or tag {revision!r}.",
+            where=self._url,
+            next_command=f"git ls-remote {self._url}",
+        )
+
+    def head_of(self, branch: str) -> str:
+        """The newest commit of a branch, even if a tag has the same name.
+
+        Raises RevisionNotFound if the branch is not there (any more).
+        """
+        if found := self._commit(f"refs/heads/{branch}"):
+            return found
+        raise RevisionNotFound(
+            f"The repository has no branch {branch!r} (any more).",
+            where=self._url,
+            next_command=f"git ls-remote --heads {self._url}",
+        )
 
     def tags(self) -> list[str]:
         """Every tag."""
-        return self._git("tag", "--list").splitlines()
+        return self._tags()
 
     def tags_at(self, sha: str) -> list[str]:
         """The tags on this very commit."""
-        return self._git("tag", "--points-at", sha).splitlines()
+        return self._tags("--points-at", sha)
 
     def tags_reachable_from(self, sha: str) -> list[str]:
         """The tags on this commit and on its ancestors."""
-        return self._git("tag", "--merged", sha).splitlines()
+        return self._tags("--merged", sha)
 
     def commits(self, *, after: str | None, until: str) -> list[Commit]:
-        """The commits that ``until`` has and ``after`` has not, oldest first, merges included."""
-        span = f"{after}..{until}" if after else until
-        listed = self._git("log", "-z", "--reverse", "--format=%H%n%B", "--end-of-options", span)
+        """The commits that ``until`` has and ``after`` has not, oldest first, merges included.
+
+        ``after`` is a tag or another revision. No commit comes before its parents, however
+        wrong the clocks were.
+        """
+        span = until
+        if after:
+            span = f"{self._commit(f'refs/tags/{after}') or self.resolve(after)}..{until}"
+        shape = ["-z", "--reverse", "--date-order", "--no-show-signature", "--format=%H%n%B"]
+        listed = self._git("log", *shape, "--end-of-options", span)
         entries = [entry.partition("\n") for entry in listed.split("\0") if entry]
         return [Commit(sha=sha, message=message.rstrip("\n")) for sha, _, message in entries]
 
     def committed_at(self, sha: str) -> datetime.datetime:
         """When the commit was made; a build's date that does not change from build to build."""
-        seconds = self._git("show", "--no-patch", "--format=%ct", sha).strip()
+        shape = ["--no-patch", "--no-show-signature", "--format=%ct"]
+        seconds = self._git("show", *shape, "--end-of-options", sha).strip()
         return datetime.datetime.fromtimestamp(int(seconds), datetime.UTC)
 
     @contextmanager
@@ -110,11 +146,35 @@ class SourceRepository:
             self._git("checkout-index", "--all", "--quiet", extra=places, folder=files)
             yield files
 
+    def _commit(self, revision: str) -> str | None:
+        named = f"{revision}^{{commit}}"
+        try:
+            return self._git("rev-parse", "--verify", "--quiet", "--end-of-options", named).strip()
+        except SourceUnavailable:
+            raise
+        except SourceError:
+            return None
+
+    def _tags(self, *which: str) -> list[str]:
+        shape = "--format=%(refname:lstrip=2)"
+        listed = self._git("for-each-ref", shape, *which, "refs/tags")
+        return [tag for tag in listed.split("\n") if tag]
+
     @contextmanager
-    def _locked(self) -> Iterator[None]:
+    def _locked(self) -> Iterator[int]:
+        """Hold the clone's lock; the file descriptor is for git to inherit.
+
+        So a fetch that outlives its killed worker keeps the lock until it has ended.
+        """
         with self._folder.with_suffix(".lock").open("w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+            yield lock.fileno()
+
+    def _remove_stale_locks(self) -> None:
+        """Remove git's own locks: while we hold ours, only a killed git can have left them."""
+        for place in (self._folder.glob("*.lock"), self._folder.glob("refs/**/*.lock")):
+            for left in place:
+                left.unlink(missing_ok=True)
 
     def _git(
         self,
@@ -123,39 +183,32 @@ class SourceRepository:
         network: bool = False,
         extra: Mapping[str, str] | None = None,
         folder: Path | None = None,
+        keep_open: Sequence[int] = (),
     ) -> str:
         try:
-            done = subprocess.run(
+            done = run_to_end(
                 ["git", *arguments],
-                env={**self._environment(inside=inside, network=network), **(extra or {})},
-                cwd=folder,
-                stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
-                encoding="utf-8",
-                errors="replace",
-                timeout=_NETWORK_SECONDS if network else _LOCAL_SECONDS,
-                check=False,
+                environment=self._environment(inside=inside, network=network) | dict(extra or {}),
+                folder=folder,
+                timeout_seconds=self._network_seconds if network else _LOCAL_SECONDS,
+                keep_open=keep_open,
             )
         except subprocess.TimeoutExpired:
             raise SourceUnavailable(f"git {arguments[0]} took too long.", where=self._url) from None
-        if done.returncode:
-            raise self._refusal(arguments[0], done.stderr, network=network)
-        return done.stdout
+        if done.status:
+            raise self._refusal(arguments[0], done.noise, network=network)
+        return done.output
 
     def _environment(self, *, inside: bool, network: bool) -> dict[str, str]:
         environment = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
         environment |= {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C.UTF-8"}
         if inside:
             environment["GIT_DIR"] = str(self._folder)
+        settings = dict(_SETTINGS)
         if network and self._url.startswith(("http://", "https://")):
             login = base64.b64encode(f"x-access-token:{self._token}".encode()).decode()
-            environment |= {
-                "GIT_CONFIG_COUNT": "1",
-                "GIT_CONFIG_KEY_0": f"http.{self._url}.extraHeader",
-                "GIT_CONFIG_VALUE_0": f"Authorization: Basic {login}",
-            }
-        return environment
+            settings[f"http.{self._url}.extraHeader"] = f"Authorization: Basic {login}"
+        return environment | _as_variables(settings)
 
     def _refusal(self, verb: str, said: str, *, network: bool) -> SourceError:
         words = redact(said, [self._token])[-1000:]
@@ -168,6 +221,15 @@ class SourceRepository:
             )
         kind = SourceUnavailable if network else SourceError
         return kind(f"git {verb} failed.", where=self._url, last_words=words)
+
+
+def _as_variables(settings: Mapping[str, str]) -> dict[str, str]:
+    """Git settings as environment variables: they show in no process list and no file."""
+    variables = {"GIT_CONFIG_COUNT": str(len(settings))}
+    for number, (name, value) in enumerate(settings.items()):
+        variables[f"GIT_CONFIG_KEY_{number}"] = name
+        variables[f"GIT_CONFIG_VALUE_{number}"] = value
+    return variables
 
 
 def cache_folder(environment: Mapping[str, str]) -> Path:

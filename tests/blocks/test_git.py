@@ -1,0 +1,525 @@
+"""The worker's clone of the application's repository, against real git."""
+
+import base64
+import datetime
+import multiprocessing
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from blocks.git import SourceRepository, cache_folder
+from delivery.errors import AccessDenied, RevisionNotFound, SourceUnavailable
+from tests.repositories import WorkingRepository
+
+TOKEN = "ghp_" + "a1b2c3d4e5f6g7h8i9j0"
+
+
+@pytest.fixture
+def application(tmp_path: Path) -> WorkingRepository:
+    repository = WorkingRepository(tmp_path / "application")
+    repository.commit("feat: first")
+    return repository
+
+
+def opened(url: str, tmp_path: Path) -> SourceRepository:
+    return SourceRepository(url, token=TOKEN, cache=tmp_path / "cache", network_seconds=20)
+
+
+@pytest.fixture
+def clone(application: WorkingRepository, tmp_path: Path) -> SourceRepository:
+    source = opened(application.url, tmp_path)
+    source.refresh()
+    return source
+
+
+def subjects(source: SourceRepository, *, after: str | None, until: str) -> list[str]:
+    return [commit.message for commit in source.commits(after=after, until=until)]
+
+
+class TestKeepingUp:
+    def test_the_first_refresh_clones_all_of_the_history(
+        self, application: WorkingRepository, tmp_path: Path
+    ) -> None:
+        for number in range(3):
+            application.commit(f"fix: {number}")
+        source = opened(application.url, tmp_path)
+        source.refresh()
+        everything = subjects(source, after=None, until=source.head_of("develop"))
+        assert everything == ["feat: first", "fix: 0", "fix: 1", "fix: 2"]
+
+    def test_a_later_refresh_brings_new_commits_and_tags(
+        self, application: WorkingRepository, clone: SourceRepository
+    ) -> None:
+        sha = application.commit("fix: later")
+        application.tag("v0.0.1")
+        clone.refresh()
+        assert (clone.head_of("develop"), clone.tags()) == (sha, ["v0.0.1"])
+
+    def test_a_refresh_fetches_only_what_is_new(
+        self, application: WorkingRepository, clone: SourceRepository, tmp_path: Path
+    ) -> None:
+        def objects() -> set[Path]:
+            return {p for p in (tmp_path / "cache").rglob("objects/*/*") if p.is_file()}
+
+        earlier = objects()
+        application.commit("fix: later")
+        clone.refresh()
+        assert earlier < objects()
+        assert len(objects() - earlier) == 3  # a commit, its tree, its file
+
+    def test_a_branch_that_was_rewritten_is_followed(
+        self, application: WorkingRepository, clone: SourceRepository
+    ) -> None:
+        application.git("commit", "--quiet", "--amend", "--message", "feat: rewritten")
+        clone.refresh()
+        assert clone.head_of("develop") == application.head()
+
+    def test_a_tag_that_was_moved_or_deleted_is_followed(
+        self, application: WorkingRepository, clone: SourceRepository
+    ) -> None:
+        application.tag("v1.0.0")
+        application.tag("v0.9.0")
+        clone.refresh()
+        moved = application.commit("fix: later")
+        application.git("tag", "--force", "v1.0.0")
+        application.git("tag", "--delete", "v0.9.0")
+        clone.refresh()
+        assert (clone.tags(), clone.resolve("v1.0.0")) == (["v1.0.0"], moved)
+
+    def test_a_branch_that_vanished_is_not_found_any_more(
+        self, application: WorkingRepository, clone: SourceRepository
+    ) -> None:
+        application.git("checkout", "--quiet", "-b", "main")
+        application.git("branch", "--quiet", "--delete", "--force", "develop")
+        clone.refresh()
+        with pytest.raises(RevisionNotFound, match="no branch 'develop'") as failure:
+            clone.head_of("develop")
+        assert failure.value.next_command == f"git ls-remote --heads {application.url}"
+
+    def test_a_fetch_killed_halfway_leaves_no_lock_that_stops_the_next_one(
+        self, application: WorkingRepository, clone: SourceRepository, tmp_path: Path
+    ) -> None:
+        (folder,) = (p for p in (tmp_path / "cache").iterdir() if p.is_dir())
+        (folder / "packed-refs.lock").touch()
+        (folder / "refs" / "heads" / "develop.lock").touch()
+        sha = application.commit("fix: later")
+        clone.refresh()
+        assert clone.head_of("develop") == sha
+
+    def test_a_clone_killed_halfway_is_completed(
+        self, application: WorkingRepository, clone: SourceRepository, tmp_path: Path
+    ) -> None:
+        (folder,) = (p for p in (tmp_path / "cache").iterdir() if p.is_dir())
+        subprocess.run(["rm", "-r", folder / "objects", folder / "refs"], check=True)
+        clone.refresh()
+        assert subjects(clone, after=None, until=application.head()) == ["feat: first"]
+
+    def test_two_repositories_have_a_clone_each(self, tmp_path: Path) -> None:
+        heads = []
+        for name in ("one", "two"):
+            repository = WorkingRepository(tmp_path / name)
+            repository.commit(f"feat: {name}")
+            source = opened(repository.url, tmp_path)
+            source.refresh()
+            heads.append(subjects(source, after=None, until="develop"))
+        assert heads == [["feat: one"], ["feat: two"]]
+
+
+def _refresh_and_read(url: str, cache: Path, answers: Any) -> None:
+    source = SourceRepository(url, token=TOKEN, cache=cache)
+    source.refresh()
+    answers.put((source.head_of("develop"), len(source.tags())))
+
+
+def test_several_processes_refresh_one_clone_at_once(
+    application: WorkingRepository, tmp_path: Path
+) -> None:
+    for number in range(30):
+        application.tag(f"v0.0.{number}", application.commit(f"fix: {number}"))
+    context = multiprocessing.get_context("fork")
+    answers = context.Queue()
+    arguments = (application.url, tmp_path / "cache", answers)
+    runs = [context.Process(target=_refresh_and_read, args=arguments) for _ in range(4)]
+    for run in runs:
+        run.start()
+    seen = {answers.get(timeout=60) for _ in runs}
+    for run in runs:
+        run.join(timeout=60)
+    assert seen == {(application.head(), 30)}
+    assert [run.exitcode for run in runs] == [0] * 4
+
+
+class TestNaming:
+    def test_a_branch_a_tag_and_a_short_sha_name_a_commit(
+        self, application: WorkingRepository, clone: SourceRepository
+    ) -> None:
+        application.tag("v1.0.0")
+        application.tag("v1.0.1", annotated=True)
+        clone.refresh()
+        sha = application.head()
+        names = ("develop", "v1.0.0", "v1.0.1", sha, sha[:8])
+        assert {clone.resolve(name) for name in names} == {sha}
+
+    def test_the_head_of_a_branch_is_not_a_tag_of_the_same_name(
+        self, application: WorkingRepository, clone: SourceRepository
+    ) -> None:
+        application.tag("develop")
+        newest = application.commit("fix: later")
+        clone.refresh()
+        assert clone.head_of("develop") == newest
+
+    @pytest.mark.parametrize(
+        "revision",
+        [
+            "nowhere",
+            "",
+            "-",
+            "--upload-pack=touch /tmp/owned",
+            "--all",
+            "develop; touch owned",
+            "$(touch owned)",
+            "develop\nmain",
+            "f" * 40,
+            "v" * 300,
+        ],
+    )
+    def test_what_names_no_commit_is_not_found_and_does_nothing(
+        self, clone: SourceRepository, revision: str
+    ) -> None:
+        with pytest.raises(RevisionNotFound) as failure:
+            clone.resolve(revision)
+        assert repr(revision) in failure.value.message
+
+    def test_a_tag_on_a_file_names_no_commit(
+        self, application: WorkingRepository, clone: SourceRepository
+    ) -> None:
+        application.tag("blob", application.git("rev-parse", "HEAD:counter"))
+        clone.refresh()
+        with pytest.raises(RevisionNotFound):
+            clone.resolve("blob")
+
+
+class TestHistory:
+    def test_tags_at_a_commit_and_tags_it_can_reach(
+        self, application: WorkingRepository, clone: SourceRepository
+    ) -> None:
+        application.tag("v0.1.0")
+        middle = application.commit("fix: middle")
+        application.tag("v0.1.1", annotated=True)
+        application.tag("also")
+        application.commit("fix: newest")
+        application.tag("v0.1.2")
+        clone.refresh()
+        assert clone.tags_at(middle) == ["also", "v0.1.1"]
+        assert clone.tags_reachable_from(middle) == ["also", "v0.1.0", "v0.1.1"]
+        assert clone.tags() == ["also", "v0.1.0", "v0.1.1", "v0.1.2"]
+
+    def test_commits_come_oldest_first_with_their_merges(
+        self, application: WorkingRepository, clone: SourceRepository
+    ) -> None:
+        application.tag("v0.1.0")
+        application.git("checkout", "--quiet", "-b", "side")
+        application.commit("fix: on the side")
+        application.git("checkout", "--quiet", "develop")
+        application.commit("feat: straight on")
+        application.merge("side", "Merge branch 'side'")
+        clone.refresh()
+        head = clone.head_of("develop")
+        assert subjects(clone, after="v0.1.0", until=head) == [
+            "fix: on the side",
+            "feat: straight on",
+            "Merge branch 'side'",
+        ]
+
+    def test_a_wrong_clock_puts_no_commit_before_its_parent(
+        self, application: WorkingRepository, clone: SourceRepository
+    ) -> None:
+        application.commit("fix: from the future", at=2_000_000_000)
+        application.commit("fix: from the past", at=1_000_000_000)
+        clone.refresh()
+        assert subjects(clone, after=None, until="develop") == [
+            "feat: first",
+            "fix: from the future",
+            "fix: from the past",
+        ]
+
+    def test_a_branch_named_like_the_tag_does_not_hide_it(
+        self, application: WorkingRepository, clone: SourceRepository
+    ) -> None:
+        application.tag("v0.1.0")
+        application.commit("fix: later")
+        application.git("branch", "v0.1.0")
+        clone.refresh()
+        assert subjects(clone, after="v0.1.0", until="refs/heads/develop") == ["fix: later"]
+
+    @pytest.mark.parametrize(
+        "message",
+        [
+            "feat: 예매 대기열을 추가한다\n\n본문입니다. 🎫",
+            "fix: carriage\r\n\r\nreturns stay\rwhere they are",
+            "fix: separators \x1e\x1f\x85\u2028 of every kind\n\nsha\nsha",
+            "",
+            "chore: `rm -rf /` $(reboot) <script>alert(1)</script> | * _ [x](y)",
+            "fix: " + "very " * 20_000 + "long",
+        ],
+        ids=["korean", "line ends", "separators", "empty", "hostile", "long"],
+    )
+    def test_a_message_comes_through_as_it_was_written(
+        self, application: WorkingRepository, clone: SourceRepository, message: str
+    ) -> None:
+        application.tag("v0.1.0")
+        sha = application.commit(message)
+        clone.refresh()
+        (commit,) = clone.commits(after="v0.1.0", until="develop")
+        assert (commit.sha, commit.message) == (sha, message)
+
+    def test_bytes_that_are_no_text_do_not_stop_a_release(
+        self, application: WorkingRepository, clone: SourceRepository
+    ) -> None:
+        application.tag("v0.1.0")
+        application.commit_bytes(b"fix: \xff\xfe broken \xed\xa0\x80 bytes")
+        application.commit("fix: after it")
+        clone.refresh()
+        broken, after = subjects(clone, after="v0.1.0", until="develop")
+        assert broken.startswith("fix: \ufffd")
+        assert after == "fix: after it"
+
+    def test_the_workers_own_git_configuration_changes_nothing(
+        self,
+        application: WorkingRepository,
+        clone: SourceRepository,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        (tmp_path / ".gitconfig").write_text(
+            "[log]\n showSignature = true\n[column]\n ui = always\n"
+            "[color]\n ui = always\n[tag]\n sort = -refname\n[core]\n autocrlf = true\n"
+        )
+        for tag in ("v0.1.0", "v0.1.1"):
+            application.tag(tag)
+        clone.refresh()
+        monkeypatch.setenv("HOME", str(tmp_path))
+        head = clone.head_of("develop")
+        assert clone.tags() == ["v0.1.0", "v0.1.1"]
+        assert [c.sha for c in clone.commits(after=None, until=head)] == [head]
+        with clone.working_copy(head) as files:
+            assert (files / "counter").read_bytes() == b"1\n"
+
+    def test_a_commit_has_the_time_that_it_was_made(
+        self, application: WorkingRepository, clone: SourceRepository
+    ) -> None:
+        sha = application.commit("fix: dated", at=1_700_000_000)
+        clone.refresh()
+        made = datetime.datetime(2023, 11, 14, 22, 13, 20, tzinfo=datetime.UTC)
+        assert clone.committed_at(sha) == made
+
+
+class TestWorkingCopy:
+    def test_it_holds_exactly_the_revision_and_disappears(
+        self, application: WorkingRepository, clone: SourceRepository
+    ) -> None:
+        (application.folder / "run.sh").write_text("#!/bin/sh\n")
+        (application.folder / "run.sh").chmod(0o755)
+        (application.folder / "link").symlink_to("run.sh")
+        wanted = application.commit("feat: files")
+        (application.folder / "later").write_text("later\n")
+        application.commit("feat: later files")
+        clone.refresh()
+        with clone.working_copy(wanted) as files:
+            assert sorted(p.name for p in files.iterdir()) == ["counter", "link", "run.sh"]
+            assert os.access(files / "run.sh", os.X_OK)
+            assert (files / "link").readlink() == Path("run.sh")
+            assert (files / "counter").read_text() == "2\n"
+        assert not files.parent.exists()
+
+    def test_it_disappears_when_the_build_fails(
+        self, application: WorkingRepository, clone: SourceRepository
+    ) -> None:
+        def build() -> None:
+            with clone.working_copy(application.head()) as files:
+                seen.append(files)
+                raise RuntimeError("the build failed")
+
+        seen: list[Path] = []
+        with pytest.raises(RuntimeError):
+            build()
+        assert not seen[0].exists()
+
+    def test_two_revisions_can_be_out_at_once(
+        self, application: WorkingRepository, clone: SourceRepository
+    ) -> None:
+        first, second = application.head(), application.commit("fix: second")
+        clone.refresh()
+        with clone.working_copy(first) as one, clone.working_copy(second) as two:
+            assert [(p / "counter").read_text() for p in (one, two)] == ["1\n", "2\n"]
+
+
+class GitServer:
+    """git's smart HTTP through ``git http-backend``, open only to the right token."""
+
+    def __init__(self, root: Path, token: str) -> None:
+        self.authorizations: list[str] = []
+        self.reached = threading.Event()
+        self.go_on = threading.Event()
+        self.go_on.set()
+        expected = "Basic " + base64.b64encode(f"x-access-token:{token}".encode()).decode()
+        outer = self
+
+        class Requests(BaseHTTPRequestHandler):
+            def _answer(self) -> None:
+                given = self.headers.get("Authorization", "")
+                outer.authorizations.append(given)
+                outer.reached.set()
+                outer.go_on.wait(timeout=30)
+                if given != expected:
+                    self.send_response(401)
+                    self.send_header("WWW-Authenticate", "Basic")
+                    self.end_headers()
+                    return
+                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+                path, _, query = self.path.partition("?")
+                done = subprocess.run(
+                    ["git", "http-backend"],
+                    input=body,
+                    env={
+                        "PATH": os.environ["PATH"],
+                        "GIT_PROJECT_ROOT": str(root),
+                        "GIT_HTTP_EXPORT_ALL": "1",
+                        "PATH_INFO": path,
+                        "QUERY_STRING": query,
+                        "REQUEST_METHOD": self.command,
+                        "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+                        "HTTP_CONTENT_ENCODING": self.headers.get("Content-Encoding", ""),
+                        "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+                    },
+                    capture_output=True,
+                    timeout=30,
+                )
+                head, _, content = done.stdout.partition(b"\r\n\r\n")
+                fields = dict(line.split(": ", 1) for line in head.decode().splitlines())
+                self.send_response(int(fields.pop("Status", "200").split()[0]))
+                for name, value in fields.items():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(content)
+
+            do_GET = do_POST = _answer  # noqa: N815 - http.server asks for these names
+
+            def log_message(self, format: str, *args: Any) -> None:
+                """Say nothing: pytest's output is for pytest."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Requests)
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    @contextmanager
+    def running(self) -> Iterator["GitServer"]:
+        thread = threading.Thread(target=lambda: self._server.serve_forever(poll_interval=0.05))
+        thread.start()
+        try:
+            yield self
+        finally:
+            self.go_on.set()
+            self._server.shutdown()
+            self._server.server_close()
+            thread.join(timeout=10)
+
+
+def command_lines() -> str:
+    """Every process's command line, as ``ps`` would show it to anybody."""
+    shown = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            shown.append(path.read_bytes().replace(b"\0", b" ").decode(errors="replace"))
+        except OSError:
+            continue  # it has just ended
+    return "\n".join(shown)
+
+
+class TestOverHttp:
+    def test_the_token_opens_a_private_repository(
+        self, application: WorkingRepository, tmp_path: Path
+    ) -> None:
+        with GitServer(tmp_path, TOKEN).running() as server:
+            source = opened(f"{server.url}/application/.git", tmp_path)
+            source.refresh()
+            sha = application.commit("fix: later")
+            source.refresh()
+            assert source.head_of("develop") == sha
+        assert len(server.authorizations) >= 4
+        assert "" not in server.authorizations
+
+    def test_a_wrong_token_is_denied_and_not_shown(
+        self, application: WorkingRepository, tmp_path: Path
+    ) -> None:
+        with (
+            GitServer(tmp_path, "another").running() as server,
+            pytest.raises(AccessDenied) as failure,
+        ):
+            opened(f"{server.url}/application/.git", tmp_path).refresh()
+        assert "GitHub block" in failure.value.next_command
+        assert TOKEN not in str(failure.value)
+
+    def test_a_repository_that_is_not_there_is_denied(
+        self, application: WorkingRepository, tmp_path: Path
+    ) -> None:
+        with (
+            GitServer(tmp_path, TOKEN).running() as server,
+            pytest.raises(AccessDenied),
+        ):
+            opened(f"{server.url}/nothing.git", tmp_path).refresh()
+
+    def test_the_token_shows_in_no_command_line_and_in_no_file(
+        self, application: WorkingRepository, tmp_path: Path
+    ) -> None:
+        encoded = base64.b64encode(f"x-access-token:{TOKEN}".encode()).decode()
+        with GitServer(tmp_path, TOKEN).running() as server:
+            server.go_on.clear()
+            source = opened(f"{server.url}/application/.git", tmp_path)
+            fetching = threading.Thread(target=source.refresh)
+            fetching.start()
+            assert server.reached.wait(timeout=20)
+            shown = command_lines()
+            server.go_on.set()
+            fetching.join(timeout=30)
+        assert server.url in shown, "the fetch was not running while we looked"
+        kept = [p.read_bytes() for p in (tmp_path / "cache").rglob("*") if p.is_file()]
+        assert kept
+        for secret in (TOKEN, encoded):
+            assert secret not in shown
+            assert not any(secret.encode() in content for content in kept)
+
+    def test_a_server_that_is_down_may_come_back(self, tmp_path: Path) -> None:
+        with GitServer(tmp_path, TOKEN).running() as server:
+            gone = server.url
+        with pytest.raises(SourceUnavailable):
+            opened(f"{gone}/application.git", tmp_path).refresh()
+
+    def test_a_server_that_never_answers_is_given_up_with_all_of_gits_processes(
+        self, tmp_path: Path
+    ) -> None:
+        with GitServer(tmp_path, TOKEN).running() as server:
+            server.go_on.clear()
+            url = f"{server.url}/application.git"
+            source = SourceRepository(
+                url, token=TOKEN, cache=tmp_path / "cache", network_seconds=0.5
+            )
+            began = time.monotonic()
+            with pytest.raises(SourceUnavailable, match="took too long"):
+                source.refresh()
+            assert time.monotonic() - began < 5
+            assert url not in command_lines()
+
+
+def test_clones_are_kept_in_the_users_cache_unless_told_otherwise() -> None:
+    assert cache_folder({"TT_CACHE": "/srv/clones"}) == Path("/srv/clones")
+    assert cache_folder({"XDG_CACHE_HOME": "/c"}) == Path("/c/tt-deploy/git")
+    assert cache_folder({}) == Path.home() / ".cache/tt-deploy/git"

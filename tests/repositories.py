@@ -1,0 +1,75 @@
+"""A real git repository for tests: commits by message, tags, branches, merges."""
+
+import os
+import subprocess
+from pathlib import Path
+
+_WHO = {"GIT_AUTHOR_NAME": "T", "GIT_AUTHOR_EMAIL": "t@example.invalid"}
+_WHO |= {"GIT_COMMITTER_NAME": "T", "GIT_COMMITTER_EMAIL": "t@example.invalid"}
+_EPOCH = 1_700_000_000
+
+
+class WorkingRepository:
+    """A repository on branch ``develop``; each commit is a minute after the one before."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self._minutes = 0
+        folder.mkdir(parents=True)
+        self.git("init", "--quiet", "--initial-branch=develop")
+
+    @property
+    def url(self) -> str:
+        """Where to clone it from."""
+        return str(self.folder)
+
+    def git(self, *arguments: str, given: bytes = b"", at: int | None = None) -> str:
+        """Run git in it; its output without the last line end."""
+        when = f"{_EPOCH + 60 * self._minutes if at is None else at} +0000"
+        clean = {k: v for k, v in os.environ.items() if not k.startswith("GIT_")}
+        clean |= {"GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1", **_WHO}
+        done = subprocess.run(
+            ["git", *arguments],
+            cwd=self.folder,
+            env={**clean, "GIT_AUTHOR_DATE": when, "GIT_COMMITTER_DATE": when},
+            input=given,
+            capture_output=True,
+            check=True,
+            timeout=30,
+        )
+        return done.stdout.decode("utf-8", errors="replace").rstrip("\n")
+
+    def commit(self, message: str | bytes, *, at: int | None = None) -> str:
+        """A commit with exactly this message; its SHA. ``at`` sets a (wrong) clock."""
+        self._minutes += 1
+        (self.folder / "counter").write_text(f"{self._minutes}\n")
+        self.git("add", "--all")
+        raw = message.encode() if isinstance(message, str) else message
+        options = ["--quiet", "--allow-empty-message", "--cleanup=verbatim", "--file=-"]
+        self.git("commit", *options, given=raw, at=at)
+        return self.head()
+
+    def commit_bytes(self, message: bytes) -> str:
+        """A commit whose message git itself would have turned into proper text first."""
+        who = f"T <t@example.invalid> {_EPOCH + 60 * self._minutes} +0000"
+        tree = self.git("rev-parse", "HEAD^{tree}")
+        head = f"tree {tree}\nparent {self.head()}\nauthor {who}\ncommitter {who}\n\n"
+        whole = head.encode() + message
+        sha = self.git("hash-object", "-t", "commit", "-w", "--stdin", given=whole)
+        self.git("reset", "--quiet", "--hard", sha)
+        return sha
+
+    def merge(self, branch: str, message: str) -> str:
+        """Merge ``branch`` with a merge commit, even where none is needed."""
+        self._minutes += 1
+        self.git("merge", "--quiet", "--no-ff", "--strategy=ours", "-m", message, branch)
+        return self.head()
+
+    def tag(self, name: str, sha: str = "HEAD", *, annotated: bool = False) -> None:
+        """Tag a commit."""
+        extra = ["--annotate", "--message", name] if annotated else []
+        self.git("tag", *extra, name, sha)
+
+    def head(self) -> str:
+        """The SHA of what is checked out."""
+        return self.git("rev-parse", "HEAD")
