@@ -20,9 +20,12 @@ from pathlib import Path
 from typing import Final
 
 _TABLE: Final = Path(__file__).with_name("collation.gz")
-_IDEOGRAPHS_FROM: Final = 0x10000
-_THE_REST_FROM: Final = 0x20000
-_COMMON: Final = (0x20, 2)
+IDEOGRAPHS_FROM: Final = 0x10000
+"""Where ideographs begin, after all other characters of the table."""
+THE_REST_FROM: Final = 0x20000
+"""Where the characters begin that are not in the table."""
+COMMON: Final = (0x200, 2)
+"""The accent and the case of a letter that has neither."""
 
 Weights = tuple[int, int, int]
 """By base letter, by accent, by case and form; 0 for "does not count"."""
@@ -53,7 +56,7 @@ class _Table:
         self._starts = {key[0] for key in self._contractions}
         self._longest = max(map(len, self._contractions))
         for place, letter in enumerate(_spread(facts["ideographs"])):
-            self._weights[letter] = ((_IDEOGRAPHS_FROM + place, *_COMMON),)
+            self._weights[letter] = ((IDEOGRAPHS_FROM + place, *COMMON),)
 
     def weights_of(self, text: str) -> list[Weights]:
         """The weights of decomposed `text`, in order."""
@@ -98,13 +101,13 @@ class _Table:
 
     def _single(self, letter: str) -> Sequence[Weights]:
         """A character of the table, or one that comes after all of them, by its code."""
-        return self._weights.get(letter) or ((_THE_REST_FROM + ord(letter), *_COMMON),)
+        return self._weights.get(letter) or ((THE_REST_FROM + ord(letter), *COMMON),)
 
 
 def _columns(body: bytes, characters: int, weights: int) -> list[array[int]]:
     """The codes (as steps), how many weights each has, and the three kinds of weights."""
     columns = []
-    for kind, count in zip("IBHHB", (characters, characters, *[weights] * 3), strict=True):
+    for kind, count in zip("IBIHB", (characters, characters, *[weights] * 3), strict=True):
         column = array(kind)
         size = count * column.itemsize
         column.frombytes(body[:size])
@@ -118,7 +121,7 @@ def _columns(body: bytes, characters: int, weights: int) -> list[array[int]]:
 def _characters(columns: list[array[int]]) -> Iterator[tuple[str, Sequence[Weights]]]:
     codes, counts, primaries, secondaries, tertiaries = columns
     every = [
-        (p & 0xFFFF, s, t)
+        (p & 0xFFFFFFFF, s, t)
         for p, s, t in zip(accumulate(primaries), secondaries, tertiaries, strict=True)
     ]
     start = 0

@@ -21,6 +21,8 @@ from array import array
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from delivery.collation import COMMON, IDEOGRAPHS_FROM, THE_REST_FROM, Weights
+
 _TABLE = Path(__file__).parent.parent / "delivery" / "collation.gz"
 _ENTRY = re.compile(r"([0-9A-F ]+?) *; ((?:\[[.*][0-9A-F.]+\])+)")
 _WEIGHTS = re.compile(r"\[[.*]([0-9A-F]+)\.([0-9A-F]+)\.([0-9A-F]+)\]")
@@ -29,24 +31,55 @@ _ASK_ICU = """
 const letters = JSON.parse(require("fs").readFileSync(0));
 console.log(JSON.stringify(letters.sort(new Intl.Collator("en-US").compare)));
 """
-# Currency signs made of letters: ICU takes them for their letters, the file for symbols.
+# What ICU 78 has otherwise than the file of 2022. Typographic quotation marks have become
+# forms of the plain ones, in this order; some currency signs are taken for their letters.
+_QUOTES = {
+    "'": "\u2018\u2019\u201a\u201b\u05f3",
+    '"': "\u201c\u201d\u201e\u201f\u2e42\u301d\u301e\u301f\u05f4",
+}
+# Secondary weights, so many times finer than the file's: room between plain and accented.
+_FINER = 16
 _AS_LETTERS = {"\u20a7": "Pts", "\u20a8": "Rs", "\ufdfc": "\u0631\u06cc\u0627\u0644"}
 
-Weights = tuple[int, int, int]
+_IMPLICIT = range(0xFB40, 0xFC00)
 
 
 def main(arguments: list[str]) -> int:
     """Write the table; says how large it has become."""
     entries = dict(_entries(Path(arguments[0]).read_text("utf-8")))
-    for sign, letters in _AS_LETTERS.items():
-        entries[sign] = [weights for letter in letters for weights in entries[letter]]
-    packed = gzip.compress(_table(entries), 9, mtime=0)
+    entries |= dict(_newer(entries))
+    ideographs = _ideographs()
+    places = {letter: IDEOGRAPHS_FROM + place for place, letter in enumerate(ideographs)}
+    placed = {key: list(_place(weights, places)) for key, weights in entries.items()}
+    packed = gzip.compress(_table(placed, ideographs), 9, mtime=0)
     _TABLE.write_bytes(packed)
     print(f"{_TABLE}: {len(entries)} entries, {len(packed)} bytes")
     return 0
 
 
-def _table(entries: dict[str, list[Weights]]) -> bytes:
+def _newer(entries: dict[str, list[Weights]]) -> Iterator[tuple[str, list[Weights]]]:
+    """The entries that differ in the ICU that we follow."""
+    for sign, letters in _AS_LETTERS.items():
+        yield sign, [weights for letter in letters for weights in entries[letter]]
+    for plain, forms in _QUOTES.items():
+        for place, form in enumerate(forms, 1):
+            yield form, [(entries[plain][0][0], COMMON[0] + place, COMMON[1])]
+    yield "\ufffd", [(THE_REST_FROM + sys.maxunicode + 1, *COMMON)]
+
+
+def _place(weights: list[Weights], places: dict[str, int]) -> Iterator[Weights]:
+    """`weights` with an ideograph's code, two weights that spell it, replaced by its place."""
+    rest = iter(weights)
+    for primary, secondary, tertiary in rest:
+        if primary not in _IMPLICIT:
+            yield primary, secondary, tertiary
+        else:
+            code = (primary - _IMPLICIT.start) << 15 | next(rest)[0] & 0x7FFF
+            letter = chr(code & 0x1FFFFF)
+            yield places.get(letter, THE_REST_FROM + ord(letter)), secondary, tertiary
+
+
+def _table(entries: dict[str, list[Weights]], ideographs: list[str]) -> bytes:
     """A line of JSON, then five columns of little-endian numbers; see `delivery.collation`."""
     singles = sorted((ord(key), weights) for key, weights in entries.items() if len(key) == 1)
     flat = [weights for _, many in singles for weights in many]
@@ -54,12 +87,12 @@ def _table(entries: dict[str, list[Weights]]) -> bytes:
         "characters": len(singles),
         "weights": len(flat),
         "contractions": {key: weights for key, weights in entries.items() if len(key) > 1},
-        "ideographs": _runs(_ideographs()),
+        "ideographs": _runs(ideographs),
     }
     columns = [
         array("I", _steps(code for code, _ in singles)),
         array("B", (len(weights) for _, weights in singles)),
-        array("H", (step & 0xFFFF for step in _steps(primary for primary, _, _ in flat))),
+        array("I", (step & 0xFFFFFFFF for step in _steps(primary for primary, _, _ in flat))),
         array("H", (secondary for _, secondary, _ in flat)),
         array("B", (tertiary for _, _, tertiary in flat)),
     ]
@@ -83,7 +116,7 @@ def _entries(allkeys: str) -> Iterator[tuple[str, list[Weights]]]:
         key = "".join(chr(int(code, 16)) for code in found[1].split())
         if unicodedata.normalize("NFD", key) == key:
             weights = _WEIGHTS.findall(found[2])
-            yield key, [(int(p, 16), int(s, 16), int(t, 16)) for p, s, t in weights]
+            yield key, [(int(p, 16), int(s, 16) * _FINER, int(t, 16)) for p, s, t in weights]
 
 
 def _ideographs() -> list[str]:
