@@ -65,7 +65,7 @@ class Buildx:
             )
         with tempfile.TemporaryDirectory(prefix="tt-docker-") as folder:
             configuration = Path(folder) / "config.json"
-            configuration.write_text(json.dumps({"cliPluginsExtraDirs": plugin_folders()}))
+            configuration.write_text(json.dumps({"cliPluginsExtraDirs": plugin_folders(docker)}))
             environment = {**os.environ, "DOCKER_CONFIG": folder, "BUILDKIT_PROGRESS": "plain"}
             if self._engine_url:
                 environment["DOCKER_HOST"] = self._engine_url
@@ -105,14 +105,20 @@ def build_arguments(order: BuildOrder) -> list[str]:
     return [*arguments, str(order.context)]
 
 
-def plugin_folders() -> list[str]:
-    """Where the user's own Docker configuration keeps CLI plugins such as buildx.
+def plugin_folders(docker: str) -> list[str]:
+    """Where CLI plugins such as buildx are looked for with this ``docker`` command.
 
-    A throw-away configuration would lose them; the system's own folders need no naming.
+    The user's own Docker configuration, whose folder a throw-away one loses, and the
+    installation that the command belongs to, wherever that was unpacked.
     """
     configured = Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
-    folder = configured / "cli-plugins"
-    return [str(folder)] if folder.is_dir() else []
+    installed = Path(docker).resolve().parent.parent
+    folders = (
+        configured / "cli-plugins",
+        installed / "libexec" / "docker" / "cli-plugins",
+        installed / "lib" / "docker" / "cli-plugins",
+    )
+    return [str(folder) for folder in folders if folder.is_dir()]
 
 
 def _each(flag: str, values: Sequence[str]) -> list[str]:

@@ -133,7 +133,7 @@ class Report:
     def as_markdown(self) -> str:
         """The report for people, outcome first."""
         sections = [
-            f"# {self.outcome}: {escape(self.headline)}",
+            f"# {self.outcome}: {self.headline}",
             self._facts(),
             _failure_section(self.failure),
             health_section(self.health),
