@@ -5,7 +5,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from delivery.errors import BadRequest, HostAnswerMalformed, HostScriptFailed
+from delivery.errors import (
+    BadRequest,
+    HostAnswerMalformed,
+    HostScriptFailed,
+    HostScriptInterrupted,
+    TransientError,
+)
 from delivery.host_script import (
     RESULT_MARK,
     HostAnswer,
@@ -109,6 +115,15 @@ def test_a_script_that_failed_tells_in_its_own_words() -> None:
     assert caught.value.next_command == "df -h"
 
 
+def test_what_may_pass_is_worth_another_try_and_nothing_else() -> None:
+    said = {"ok": False, "step": "pull", "failed": "registry away", "transient": True}
+    with pytest.raises(HostScriptInterrupted):
+        read_answer(Freed, RESULT_MARK + json.dumps(said), host="h")
+    with pytest.raises(HostScriptFailed) as caught:
+        read_answer(Freed, RESULT_MARK + json.dumps({**said, "transient": False}), host="h")
+    assert not isinstance(caught.value, TransientError)
+
+
 @pytest.mark.parametrize("ok", ["true", 1, None])
 def test_only_true_is_well(ok: object) -> None:
     said = RESULT_MARK + json.dumps({"ok": ok, "freed": "1"})
@@ -129,14 +144,20 @@ def test_any_string_comes_back_from_a_result_line(noise: str, value: str) -> Non
     assert read_answer(Freed, f"{noise}\n{line}\n", host="h").freed == value
 
 
-@given(st.lists(st.text(st.characters(exclude_characters="\r\n")) | st.just(OK), max_size=6))
-def test_whatever_a_host_prints_is_split_without_loss(lines: list[str]) -> None:
-    said, line = split_output("\n".join(lines))
-    if line is None:
-        assert said.split("\n") == (lines or [""])
-    else:
-        before = said.split("\n") if OK in lines[:-1] or said else lines[: lines.index(OK)]
-        kept = len(before)
-        assert lines[:kept] == before
-        assert lines[kept] == RESULT_MARK + line
-        assert OK not in lines[kept + 1 :]
+lines_of_output = st.lists(
+    st.text(st.characters(exclude_characters="\r\n")) | st.just(OK), max_size=6
+)
+
+
+@given(before=lines_of_output, after=lines_of_output)
+def test_whatever_a_host_prints_is_split_without_loss(before: list[str], after: list[str]) -> None:
+    noise = [line for line in after if not line.startswith(RESULT_MARK)]
+    said, line = split_output("\n".join([*before, OK, *noise]))
+    assert said == "\n".join(before)
+    assert line == OK.removeprefix(RESULT_MARK)
+
+
+@given(st.text())
+def test_output_without_a_result_is_all_said(output: str) -> None:
+    plain = output.replace(RESULT_MARK, "")
+    assert split_output(plain) == (plain, None)

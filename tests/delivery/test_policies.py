@@ -1,0 +1,53 @@
+import pytest
+from pydantic import ValidationError
+
+from delivery.policies import HealthPolicy, HostLayout, StageTimeouts
+
+
+def test_the_defaults_are_what_the_hosts_have_today() -> None:
+    layout = HostLayout()
+    assert layout.clone == "/dockerProjects/tt-src/WEB7_9_B2ST_BE"
+    assert layout.data_stores[:2] == ("postgres", "redis-node-1")
+    assert len(layout.data_stores) == 7
+
+
+@pytest.mark.parametrize("path", ["/srv/app", "/srv/.hidden/a.b-c_d", "/a"])
+def test_an_absolute_path_begins_at_the_root(path: str) -> None:
+    assert HostLayout(clone=path).clone == path
+
+
+@pytest.mark.parametrize("path", ["", "/", "srv", "/srv/../etc", "/srv/", "/a b", "/a;b", "/a\n"])
+def test_a_path_cannot_climb_or_carry_a_command(path: str) -> None:
+    with pytest.raises(ValidationError):
+        HostLayout(clone=path)
+
+
+@pytest.mark.parametrize("path", ["docker/docker-compose.yml", "compose.yml", ".ci/compose.yml"])
+def test_a_relative_path_stays_inside(path: str) -> None:
+    assert HostLayout(compose_file=path).compose_file == path
+
+
+@pytest.mark.parametrize("path", ["/etc/passwd", "../compose.yml", "a/../../b", "./a", "", "a/"])
+def test_a_relative_path_cannot_leave_the_clone(path: str) -> None:
+    with pytest.raises(ValidationError):
+        HostLayout(compose_file=path)
+
+
+def test_there_may_be_no_alertmanager() -> None:
+    assert HostLayout(alertmanager_template="").alertmanager_template == ""
+
+
+def test_an_unknown_setting_is_refused() -> None:
+    with pytest.raises(ValidationError):
+        HealthPolicy.model_validate({"pases": 3})
+
+
+def test_a_policy_cannot_change_under_way() -> None:
+    policy = StageTimeouts()
+    with pytest.raises(ValidationError):
+        policy.build = 1
+
+
+def test_ssm_delivers_within_no_less_than_thirty_seconds() -> None:
+    with pytest.raises(ValidationError):
+        StageTimeouts(delivery=29)

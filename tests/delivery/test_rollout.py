@@ -1,0 +1,132 @@
+import datetime
+from collections.abc import Sequence
+
+import pytest
+
+from delivery.errors import Refused
+from delivery.host_state import HealthyRelease, HostState
+from delivery.image import Image
+from delivery.rollout import (
+    Bundle,
+    HostOutcome,
+    Rollout,
+    choose_way_back,
+    plan_rollout,
+    ways_back,
+)
+
+REVISION = "0123456789abcdef0123456789abcdef01234567"
+OLD = Bundle("0.1.0", "v0.1.0", REVISION, "r/a/b@sha256:" + "1" * 64)
+NEW = Bundle("0.2.0", "v0.2.0", REVISION[::-1], "r/a/b@sha256:" + "2" * 64)
+
+
+def record(bundle: Bundle) -> HealthyRelease:
+    return HealthyRelease(
+        version=bundle.version,
+        tag=bundle.tag,
+        revision=bundle.revision,
+        image=bundle.image,
+        at=datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC),
+    )
+
+
+def state(
+    name: str = "TT-ec2-1",
+    *,
+    healthy: Bundle | None = OLD,
+    runs: Bundle | None = OLD,
+    earlier: Sequence[Bundle] = (),
+    seen: int = 0,
+) -> HostState:
+    return HostState(
+        host=name,
+        running_image=runs.image if runs else "",
+        running_healthy=True,
+        revision=REVISION,
+        generation=seen,
+        record=tuple(record(each) for each in (*earlier, healthy) if each),
+        images=frozenset(),
+    )
+
+
+def test_the_way_back_is_what_the_host_last_ran_healthily() -> None:
+    plan = plan_rollout([state()], NEW, generation=1)
+    assert plan.target == NEW
+    assert plan.way_back == OLD
+    assert plan.reason == "another image runs"
+
+
+def test_a_new_host_has_no_way_back() -> None:
+    plan = plan_rollout([state(healthy=None, runs=None)], NEW, generation=1)
+    assert (plan.way_back, plan.reason) == (None, "nothing runs yet")
+
+
+def test_the_target_is_not_its_own_way_back() -> None:
+    plan = plan_rollout([state(healthy=NEW, runs=NEW)], NEW, generation=1)
+    assert plan.way_back is None
+    assert plan.reason.startswith("the image already runs")
+
+
+def test_hosts_that_last_ran_different_releases_have_no_common_way_back() -> None:
+    other = Bundle("0.1.5", "v0.1.5", REVISION, "r/a/b@sha256:" + "3" * 64)
+    plan = plan_rollout([state("a"), state("b", healthy=other)], NEW, generation=1)
+    assert plan.way_back is None
+
+
+def test_a_fleet_with_one_new_host_has_no_common_way_back() -> None:
+    fleet = [state("a"), state("b", healthy=None, runs=None)]
+    assert plan_rollout(fleet, NEW, generation=1).way_back is None
+
+
+def test_a_deploy_that_slept_does_not_undo_a_later_one() -> None:
+    with pytest.raises(Refused) as caught:
+        plan_rollout([state("a"), state("b", seen=8)], NEW, generation=7)
+    assert caught.value.where == "b"
+
+
+def test_the_same_deploy_may_reach_its_host_again() -> None:
+    assert plan_rollout([state(seen=7)], NEW, generation=7).generation == 7
+
+
+def test_an_image_is_run_by_its_digest() -> None:
+    image = Image("ghcr.io/a/b", "v0.2.0", "sha256:" + "2" * 64)
+    bundle = Bundle.of_image(image, version="0.2.0", revision=REVISION)
+    assert bundle.image == "ghcr.io/a/b@sha256:" + "2" * 64
+
+
+def test_the_services_that_changed_on_any_host_are_named_once() -> None:
+    hosts = (HostOutcome("a", ("app", "grafana"), "c"), HostOutcome("b", ("app",), "c"))
+    assert Rollout(NEW, hosts).changed_services == ("app", "grafana")
+
+
+OLDER = Bundle("0.0.9", "v0.0.9", REVISION, "r/a/b@sha256:" + "9" * 64)
+
+
+def test_going_back_means_the_release_before_the_one_that_runs() -> None:
+    fleet = [state(name, healthy=NEW, runs=NEW, earlier=[OLDER, OLD]) for name in "ab"]
+    assert choose_way_back(fleet, None) == OLD
+
+
+@pytest.mark.parametrize("wanted", ["0.0.9", "v0.0.9"])
+def test_an_earlier_release_can_be_asked_for_by_version_or_tag(wanted: str) -> None:
+    host = state(healthy=NEW, runs=NEW, earlier=[OLDER, OLD])
+    assert choose_way_back([host], wanted) == OLDER
+
+
+def test_a_release_that_one_host_never_ran_healthily_is_no_way_back() -> None:
+    fleet = [
+        state("a", healthy=NEW, runs=NEW, earlier=[OLDER, OLD]),
+        state("b", healthy=NEW, runs=NEW, earlier=[OLDER]),
+    ]
+    assert choose_way_back(fleet, None) == OLDER
+    with pytest.raises(Refused, match=r"no way back to v0\.1\.0; there is: v0\.0\.9"):
+        choose_way_back(fleet, "v0.1.0")
+
+
+def test_a_host_with_one_release_has_nothing_to_go_back_to() -> None:
+    with pytest.raises(Refused, match="an earlier release; there is: nothing"):
+        choose_way_back([state()], None)
+
+
+def test_a_release_that_failed_is_not_in_the_way_of_the_last_healthy_one() -> None:
+    assert ways_back(state(healthy=OLD, runs=NEW, earlier=[OLDER, OLD])) == [OLD, OLDER]
