@@ -163,7 +163,7 @@ def test_the_result_has_a_line_of_its_own_even_if_the_log_ends_within_one(
 
 @pytest.mark.parametrize("ending", ["succeed", "fail badly", "false"])
 def test_a_noisy_script_stays_below_what_ssm_keeps(machine: Machine, ending: str) -> None:
-    ran = machine.run(f"open_log; for ((n = 0; n < 20000; n++)); do echo "line $n"; done; {ending}")
+    ran = machine.run(f"open_log; for ((n = 0; n < 20000; n++)); do echo line $n; done; {ending}")
     assert len(ran.printed) < 24_000
     assert "line 19999" in ran.said
     assert ran.result["ok"] is (ending == "succeed")
