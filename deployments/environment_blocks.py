@@ -15,7 +15,13 @@ from blocks.doppler import DopplerSecrets
 from blocks.environment import Environment
 from delivery.errors import BadRequest, ConfigurationError
 from deployments.credentials import Credentials
-from deployments.environment_file import EnvironmentFile, problems_of
+from deployments.environment_file import (
+    AwsAccount,
+    DopplerConfig,
+    EnvironmentFile,
+    SlackChannel,
+    problems_of,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,50 +60,50 @@ def environment_blocks(
 ) -> EnvironmentBlocks:
     """All blocks of the environment ``name``; ConfigurationError if they cannot be made."""
     doors: dict[str, Block] = {
-        "aws": _aws(file, credentials),
+        "aws": _aws(file.doors.aws, credentials),
         "github": GitHubCredentials(token=SecretStr(credentials.github_token)),
-        "registry": _registry(file, credentials),
-        "docker_host": DockerHost(base_url=file.docker_host.url or None),
-        "doppler": _doppler(file, credentials),
+        "registry": _registry(file.settings["image"], credentials),
+        "docker_host": DockerHost(base_url=file.doors.docker_host.url or None),
+        "doppler": _doppler(file.doors.doppler, credentials),
     }
     if credentials.slack_webhook_url:
-        doors["slack"] = _slack(file, credentials)
-    blocks = EnvironmentBlocks(name, file.settings(), doors)
+        doors["slack"] = _slack(file.doors.slack, credentials)
+    blocks = EnvironmentBlocks(name, file.settings, doors)
     blocks.environment(doors)
     return blocks
 
 
-def _aws(file: EnvironmentFile, credentials: Credentials) -> AwsCredentials:
+def _aws(account: AwsAccount, credentials: Credentials) -> AwsCredentials:
     key = credentials.aws_access_key_id
     return AwsCredentials(
         aws_access_key_id=key or None,
         aws_secret_access_key=SecretStr(credentials.aws_secret_access_key) if key else None,
-        profile_name=file.aws.profile or None,
-        region_name=file.aws.region,
-        aws_client_parameters=AwsClientParameters(endpoint_url=file.aws.endpoint_url or None),
+        profile_name=account.profile or None,
+        region_name=account.region,
+        aws_client_parameters=AwsClientParameters(endpoint_url=account.endpoint_url or None),
     )
 
 
-def _registry(file: EnvironmentFile, credentials: Credentials) -> DockerRegistryCredentials:
+def _registry(image: str, credentials: Credentials) -> DockerRegistryCredentials:
     return DockerRegistryCredentials(
         username=credentials.registry_username,
         password=SecretStr(credentials.registry_password),
-        registry_url=file.image.partition("/")[0],
+        registry_url=image.partition("/")[0],
     )
 
 
-def _doppler(file: EnvironmentFile, credentials: Credentials) -> DopplerSecrets:
-    address = {"api_url": file.doppler.api_url} if file.doppler.api_url else {}
+def _doppler(config: DopplerConfig, credentials: Credentials) -> DopplerSecrets:
+    address = {"api_url": config.api_url} if config.api_url else {}
     return DopplerSecrets(
-        project=file.doppler.project,
-        config=file.doppler.config,
+        project=config.project,
+        config=config.config,
         service_token=SecretStr(credentials.doppler_token),
         **address,
     )
 
 
-def _slack(file: EnvironmentFile, credentials: Credentials) -> SlackWebhook:
+def _slack(channel: SlackChannel, credentials: Credentials) -> SlackWebhook:
     url = credentials.slack_webhook_url
     if not url.startswith(("https://", "http://")):
         raise ConfigurationError("TT_SLACK_WEBHOOK_URL is not an http(s) URL.")
-    return SlackWebhook(url=SecretStr(url), allow_private_urls=file.slack.allow_private_urls)
+    return SlackWebhook(url=SecretStr(url), allow_private_urls=channel.allow_private_urls)

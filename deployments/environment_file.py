@@ -1,19 +1,22 @@
 """The file of an environment: ``deployments/environments/NAME.yaml``, validated once.
 
 It says everything about an environment but its secrets, so it belongs into git. Those
-come from the process environment (``deployments.credentials``). What the file leaves out
-has the default of the ``Environment`` block: a default is written down in one place.
+come from the process environment (``deployments.credentials``). Its keys are the fields of
+the ``Environment`` block, with their defaults, and a section for each door that needs more
+than a secret.
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, create_model
 
+from blocks.environment import Environment
 from delivery.errors import ConfigurationError
-from delivery.policies import HealthPolicy, HostLayout, Policy, StageTimeouts
+from delivery.policies import Policy
 from delivery.redaction import redact
 from deployments.credentials import SECRET_VARIABLES
 from deployments.substitution import (
@@ -57,33 +60,42 @@ class SlackChannel(Policy):
     )
 
 
-class EnvironmentFile(Policy):
-    """Everything about an environment that is no secret; unknown keys are refused."""
+class Doors(Policy):
+    """The sections of the file that say how a door is reached."""
 
-    repository: str
-    image: str
-    tag_value: str
-    branch: str | None = None
-    git_url: str | None = None
-    github_api_url: str | None = None
-    tag_prefix: str | None = None
-    dockerfile: str | None = None
-    platform: str | None = None
-    tag_key: str | None = None
-    expected_hosts: int | None = None
-    layout: HostLayout | None = None
-    health: HealthPolicy | None = None
-    timeouts: StageTimeouts | None = None
     aws: AwsAccount
     doppler: DopplerConfig
     docker_host: BuildEngine = Field(default_factory=BuildEngine)
     slack: SlackChannel = Field(default_factory=SlackChannel)
 
-    def settings(self) -> dict[str, Any]:
-        """What the file says of the ``Environment`` block's own fields, and no defaults."""
-        doors = {"aws", "doppler", "docker_host", "slack"}
-        said = {name: getattr(self, name) for name in self.model_fields_set - doors}
-        return {name: value for name, value in said.items() if value is not None}
+
+_MADE_OTHERWISE = {"name", "aws", "github", "registry", "docker_host", "doppler", "slack"}
+_OWN_FIELDS: dict[str, Any] = {
+    name: (field.annotation, field)
+    for name, field in Environment.model_fields.items()
+    if name not in _MADE_OTHERWISE
+}
+# Out of the block itself: a new field of the block can be set in the file at once.
+Settings = create_model("Settings", __base__=Policy, **_OWN_FIELDS)
+
+
+@dataclass(frozen=True, slots=True)
+class EnvironmentFile:
+    """What a file says: how the doors are reached, and the block's own fields that it sets."""
+
+    doors: Doors
+    settings: dict[str, Any]
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> "EnvironmentFile":
+        """Validate what the file says; ValidationError for what it must not, or must, say."""
+        doors = {name: value for name, value in said.items() if name in Doors.model_fields}
+        rest = {name: value for name, value in said.items() if name not in doors}
+        settings = Settings.model_validate(rest)
+        return cls(
+            doors=Doors.model_validate(doors),
+            settings={name: getattr(settings, name) for name in settings.model_fields_set},
+        )
 
 
 def load_file(path: Path, environment: Mapping[str, str]) -> EnvironmentFile:
@@ -95,9 +107,9 @@ def load_file(path: Path, environment: Mapping[str, str]) -> EnvironmentFile:
     written = _read(path)
     _refuse_secrets(path, written)
     _refuse_gaps(path, written, environment)
-    filled = substitute(written, environment)
+    filled = {key: substitute(value, environment) for key, value in written.items()}
     try:
-        return EnvironmentFile.model_validate(filled)
+        return EnvironmentFile.of(filled)
     except ValidationError as error:
         raise ConfigurationError(
             f"The environment file is wrong: {problems_of(error)}", where=str(path)
