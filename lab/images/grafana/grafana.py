@@ -19,6 +19,12 @@ PROVISIONING = Path("/etc/grafana/provisioning")
 PAGE = "<!doctype html><title>Grafana (stand-in)</title><p>The lab's stand-in for Grafana.</p>"
 
 
+def setting(name: str, default: str) -> str:
+    """A setting of the environment, or of the file that `NAME__FILE` points to, as in Grafana."""
+    file = os.environ.get(f"{name}__FILE")
+    return Path(file).read_text().strip() if file else os.environ.get(name, default)
+
+
 class Grafana(BaseHTTPRequestHandler):
     """The few addresses that health checks, proxies and scripts ask for."""
 
@@ -48,7 +54,7 @@ class Grafana(BaseHTTPRequestHandler):
 
     def _is_administrator(self) -> bool:
         user = os.environ.get("GF_SECURITY_ADMIN_USER", "admin")
-        password = os.environ.get("GF_SECURITY_ADMIN_PASSWORD", "admin")
+        password = setting("GF_SECURITY_ADMIN_PASSWORD", "admin")
         expected = "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
         return hmac.compare_digest(
             self.headers.get("Authorization", "").encode(), expected.encode()
