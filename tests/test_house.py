@@ -4,9 +4,9 @@ import ast
 import importlib
 import pkgutil
 import re
+import resource
 import subprocess
 import sys
-import time
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -84,12 +84,14 @@ def test_delivery_brings_no_prefect_and_no_network_library() -> None:
 
 def test_delivery_imports_in_a_tenth_of_a_second() -> None:
     def best_of(code: str) -> float:
-        seconds = []
+        """Seconds of processor time: other work on the machine must not count."""
+        tries = []
         for _ in range(5):
-            started = time.perf_counter()
+            before = resource.getrusage(resource.RUSAGE_CHILDREN)
             assert python(code).returncode == 0
-            seconds.append(time.perf_counter() - started)
-        return min(seconds)
+            after = resource.getrusage(resource.RUSAGE_CHILDREN)
+            tries.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
+        return min(tries)
 
     assert best_of(IMPORT_ALL_OF_DELIVERY) - best_of("pass") < 0.1
 
