@@ -147,9 +147,13 @@ def fill_disk(lab: Lab, host: Host) -> None:
     instance = lab.instance(host)
     if not instance.succeeds("mountpoint", "--quiet", "/disk"):
         raise LabError(f"{host.name} has no disk of its own (TT_LAB_DISK_GB was 0 at its start)")
-    free = int(instance.run("df", "--output=avail", "--block-size=1", "/disk").split()[-1])
-    if free:
-        instance.run("fallocate", "--length", str(free), FILL)
+    # Most of it is only reserved, so this machine's disk does not fill; the rest is written.
+    script = (
+        "free=$(df --output=avail --block-size=1M /disk | tail -n 1); "
+        f'((free < 64)) || fallocate --length "$((free - 32))M" {FILL}; '
+        f"dd if=/dev/zero of={FILL} bs=64K oflag=append conv=notrunc status=none || true"
+    )
+    instance.run("bash", "-c", script)
 
 
 def kill_agent(lab: Lab, host: Host) -> None:

@@ -64,6 +64,10 @@ class PrivateEngine:
         cgroups.remove(self._cgroup)
         bridge.remove(self._bridge)
 
+    def forget_builds(self) -> None:
+        """Drop the build cache: what was built lies in the mirror, and nothing builds it again."""
+        Engine(self.address, self._tools).docker("buildx", "prune", "--all", "--force")
+
     def _network(self) -> IPv4Network:
         """The network of the bridge: chosen once, so that a restart finds its containers."""
         note = self._folder / "network"

@@ -49,8 +49,11 @@ def start_registries(
     socket, home = registry_socket(settings.home), settings.home
     passwords = home / "registry" / "htpasswd"
     write_password_file(passwords, settings.registry_username, settings.registry_password)
-    own = configuration(home / "registry", {"net": "unix", "addr": str(socket)}, passwords)
-    mirror = configuration(home / "mirror", {"addr": f"127.0.0.1:{settings.ports['mirror']}"}, None)
+    private = {"net": "unix", "addr": str(socket)}
+    own = configuration(home / "registry", home / "registry" / "data", private, passwords)
+    # The images are built once for all labs and outlive each of them, as the downloads do.
+    loopback = {"addr": f"127.0.0.1:{settings.ports['mirror']}"}
+    mirror = configuration(home / "mirror", cache / "images", loopback, None)
     if processes.find("registry-storage") is None:
         socket.unlink(missing_ok=True)
     processes.start("registry-storage", [program, "serve", own])
@@ -65,13 +68,15 @@ def start_registries(
         processes.wait_ready(name, ready, deadline_seconds=30)
 
 
-def configuration(folder: Path, http: Mapping[str, str], passwords: Path | None) -> Path:
+def configuration(
+    folder: Path, data: Path, http: Mapping[str, str], passwords: Path | None
+) -> Path:
     """Write a registry's configuration into its folder; return the file."""
     content: dict[str, Any] = {
         "version": 0.1,
         "log": {"level": "warn", "accesslog": {"disabled": True}},
         "storage": {
-            "filesystem": {"rootdirectory": str(folder / "data")},
+            "filesystem": {"rootdirectory": str(data)},
             "delete": {"enabled": True},
         },
         "http": {**http, "relativeurls": True},

@@ -25,7 +25,6 @@ from lab.services.aws import launch
 from lab.settings import LabSettings, settings_file
 from lab.steps import Step, run_steps
 
-SERVICES = ("aws", "github", "doppler", "slack")
 LONGEST_HOME = 60
 """Unix sockets lie up to 45 characters below the home; the kernel takes 107 in all."""
 
@@ -83,7 +82,8 @@ class Up:
         steps = [
             Step("packages", self._packages),
             Step("repository", self._repository),
-            *(Step(name, self._service(name)) for name in SERVICES),
+            Step("github", self._service("github"), needs=("repository",)),
+            *(Step(name, self._service(name)) for name in ("aws", "doppler", "slack")),
             Step("engine", self._engine, needs=("packages",)),
             Step("registries", self._registries, needs=("packages",)),
             Step("images", self._images, needs=("engine", "registries")),
@@ -129,8 +129,12 @@ class Up:
 
     def _images(self) -> str:
         builder = ImageBuilder(self._lab.engine(), self._lab.settings.ports["mirror"])
-        built = builder.build(self._materials)
-        return f"{len(built)} built" if built else "nothing to build"
+        # Two labs share the mirror's storage: one of them builds, the other finds it built.
+        with locked(self._lab.cache / "images.lock"):
+            built = builder.build(self._materials)
+        if built and (private := self._lab.private_engine()):
+            private.forget_builds()
+        return f"built {', '.join(built)}" if built else "nothing to build"
 
     def _launch(self) -> None:
         settings = self._lab.settings

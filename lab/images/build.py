@@ -76,7 +76,7 @@ def download(packages: DebianPackages, cache: Path) -> dict[str, Materials]:
 
 
 class ImageBuilder:
-    """Brings the catalogue's images up to date: on the engine, or in the mirror."""
+    """Brings the catalogue's images up to date in the mirror, and from there on the engine."""
 
     def __init__(self, engine: Engine, mirror_port: int) -> None:
         self._engine = engine
@@ -89,14 +89,13 @@ class ImageBuilder:
         digests = self._digests(materials)
         tagged = [image for image in self._catalogue.values() if image.tag]
         with ThreadPoolExecutor() as pool:
-            present = list(pool.map(self._inputs, tagged))
-        stale = [
-            image
-            for image, inputs in zip(tagged, present, strict=True)
-            if inputs != digests[image.name]
-        ]
+            present = list(pool.map(self._mirrored_inputs, tagged))
+        stale = [i for i, inputs in zip(tagged, present, strict=True) if inputs != digests[i.name]]
         if stale:
             self._bake(self._with_parents(stale), materials, digests)
+        local = [image for image in tagged if image.needed_by != "host"]
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(lambda image: self._bring_in(image, digests[image.name]), local))
         return [image.name for image in stale]
 
     def _digests(self, materials: Mapping[str, Materials]) -> dict[str, str]:
@@ -105,20 +104,32 @@ class ImageBuilder:
             digests[name] = digest(image, materials[name], digests[image.parent])
         return digests
 
-    def _inputs(self, image: Image) -> str:
-        """The digest of what the image that is there was built from; nothing if there is none."""
-        if image.needed_by == "host":
-            repository, _, tag = image.mirrored.rpartition(":")
-            return self._mirror.labels(repository, tag).get(INPUTS_LABEL, "")
+    def _mirrored_inputs(self, image: Image) -> str:
+        """What the mirror's image was built from; nothing if it has none."""
+        repository, _, tag = image.mirrored.rpartition(":")
+        return self._mirror.labels(repository, tag).get(INPUTS_LABEL, "")
+
+    def _bring_in(self, image: Image, inputs: str) -> None:
+        """Have the engine hold the image under its own name, unless it does.
+
+        Raises `LabError` if it holds an image of that name that is not a lab's.
+        """
         form = "{{json .Config.Labels}}"
         found = self._engine.docker_or_nothing("image", "inspect", "--format", form, image.tag)
-        labels = json.loads(found or "{}") or {}
-        if found and INPUTS_LABEL not in labels:
+        present = (json.loads(found or "{}") or {}).get(INPUTS_LABEL)
+        if found and present is None:
             raise LabError(
                 f"the engine at {self._engine.address} has an image {image.tag} of its own, "
                 "which the lab will not replace: set TT_LAB_ENGINE=private and start anew"
             )
-        return str(labels.get(INPUTS_LABEL, ""))
+        if present != inputs:
+            source = self._in_mirror(image)
+            self._engine.docker("pull", "--quiet", source)
+            self._engine.docker("tag", source, image.tag)
+            self._engine.docker("rmi", source)
+
+    def _in_mirror(self, image: Image) -> str:
+        return f"localhost:{self._mirror_port}/{image.mirrored}"
 
     def _with_parents(self, images: Iterable[Image]) -> list[Image]:
         needed = {image.name for image in images}
@@ -130,7 +141,7 @@ class ImageBuilder:
     def _bake(
         self, images: list[Image], materials: Mapping[str, Materials], digests: Mapping[str, str]
     ) -> None:
-        """Have buildx build all of them at once from freshly laid out contexts."""
+        """Have buildx build all of them at once from freshly laid out contexts, into the mirror."""
         with TemporaryDirectory(prefix="tt-lab-images-") as name:
             scratch = Path(name)
             with ThreadPoolExecutor(max_workers=2) as pool:
@@ -141,21 +152,18 @@ class ImageBuilder:
             plan.write_text(json.dumps({"target": targets}))
             options = ["--progress", "plain", "--provenance=false", f"--allow=fs.read={scratch}"]
             self._engine.docker("buildx", "bake", *options, "--file", plan, *targets)
+        pushed = [self._in_mirror(image) for image in images if image.needed_by == "host"]
+        if pushed:
+            self._engine.docker("rmi", *pushed)
 
     def _target(self, image: Image, contexts: Path, inputs: str) -> dict[str, object]:
         """One image as `docker buildx bake` reads it."""
         # zstd at its fastest: packing and unpacking is most of a cold start.
-        packing = "type=image,compression=zstd,compression-level=1,force-compression=true"
-        in_mirror = f"localhost:{self._mirror_port}/{image.mirrored}"
-        by_place = {
-            "": ([], "type=cacheonly"),
-            "host": ([in_mirror], f"{packing},push=true,unpack=false"),
-        }
-        tags, output = by_place.get(image.needed_by, ([image.tag], packing))
+        packing = "type=image,compression=zstd,compression-level=1,force-compression=true,push=true"
         return {
             "context": str(contexts / image.name),
             "contexts": {"parent": f"target:{image.parent}"} if image.parent else {},
-            "tags": tags,
+            "tags": [self._in_mirror(image)] if image.tag else [],
             "labels": {INPUTS_LABEL: inputs},
-            "output": [output],
+            "output": [packing if image.tag else "type=cacheonly"],
         }
