@@ -31,7 +31,10 @@ class GitHubError(Exception):
         body: dict[str, Any] = {"message": self.message}
         if self.errors is not None:
             body["errors"] = self.errors
-        body |= {"documentation_url": self.docs, "status": str(self.status)}
+        body["documentation_url"] = self.docs
+        # GitHub's description knows no `status` in a validation error, though some carry one.
+        if self.status != 422:
+            body["status"] = str(self.status)
         return JSONResponse(body, self.status, headers)
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 SHA = re.compile(r"[0-9a-f]{40}")
 FIELDS = ("%H", "%T", "%P", "%an", "%ae", "%ad", "%cn", "%ce", "%cd", "%B")
+GIT_SECONDS = 60
 UTC_DATES = "--date=format-local:%Y-%m-%dT%H:%M:%SZ"
 EMPTY_TREE = "4b825dc642cb6eb9a060e54bf8d69288fbee4904"
 
@@ -105,6 +106,7 @@ class GitRepository:
             capture_output=True,
             env={**ENVIRONMENT, **(env or {})},
             check=False,
+            timeout=GIT_SECONDS,
         )
         if done.returncode != 0:
             raise GitError(done.stderr.decode(errors="replace").strip())

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from lab.services.github_git import ENVIRONMENT
+from lab.services.github_git import ENVIRONMENT, GIT_SECONDS
 from lab.services.github_store import GitHubStore
 from lab.settings import LabSettings
 
@@ -175,6 +175,7 @@ def run(directory: Path, *arguments: str, env: dict[str, str] | None = None) -> 
         capture_output=True,
         text=True,
         check=False,
+        timeout=GIT_SECONDS,
     )
     if done.returncode != 0:
         raise RuntimeError(f"git {' '.join(arguments)}: {done.stderr.strip()}")

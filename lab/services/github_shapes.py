@@ -144,10 +144,11 @@ class Shapes:
             "pulls": "{/number}",
             "releases": "{/id}",
             "statuses": "/{sha}",
+            "trees": "{/sha}",
         }
         urls = {f"{key}_url": f"{self.api}/{key}{tail}" for key, tail in tails.items()}
         urls |= {f"{key}_url": f"{self.api}/{key}" for key in PLAIN_URLS}
-        for kind in ("commits", "refs", "tags", "trees"):
+        for kind in ("commits", "refs", "tags"):
             urls[f"git_{kind}_url"] = f"{self.api}/git/{kind}{{/sha}}"
         return urls
 

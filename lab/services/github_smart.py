@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from lab.services.github_front import token_of
-from lab.services.github_git import ENVIRONMENT, GitRepository
+from lab.services.github_git import ENVIRONMENT, GIT_SECONDS, GitRepository
 from lab.services.github_refs import NOTHING, Moved
 from lab.services.github_store import GitHubStore
 
@@ -75,6 +75,7 @@ class SmartHttp:
                 capture_output=True,
                 env={**environment, "CONTENT_LENGTH": str(len(body))},
                 check=False,
+                timeout=GIT_SECONDS,
             )
             if done.stderr:
                 print(done.stderr.decode(errors="replace"), flush=True)

@@ -136,8 +136,8 @@ def is_worth_a_line(record: logging.LogRecord) -> bool:
     return "/_agent/" not in line and "/_lab/health" not in line
 
 
-def serve(app: ASGIApp, port: int) -> None:
-    """Serve an application on the loopback interface until SIGTERM."""
+def server(app: ASGIApp, port: int) -> uvicorn.Server:
+    """A server for an application on the loopback interface, not yet running."""
     config = uvicorn.Config(
         app,
         host="127.0.0.1",
@@ -151,7 +151,7 @@ def serve(app: ASGIApp, port: int) -> None:
         timeout_keep_alive=30,
     )
     logging.getLogger("uvicorn.access").addFilter(is_worth_a_line)
-    uvicorn.Server(config).run()
+    return uvicorn.Server(config)
 
 
 def main(name: str, build: Callable[[LabSettings], ASGIApp]) -> None:
@@ -159,4 +159,4 @@ def main(name: str, build: Callable[[LabSettings], ASGIApp]) -> None:
     parser = argparse.ArgumentParser(prog=f"python -m lab.services.{name}")
     parser.add_argument("--home", type=Path, required=True, help="the lab's state directory")
     settings = LabSettings.load(parser.parse_args().home)
-    serve(build(settings), settings.ports[name])
+    server(build(settings), settings.ports[name]).run()
