@@ -29,6 +29,22 @@ _PASSING = {
     "502",
     "503",
 }
+_INCOMPLETE = {
+    "NoCredentialsError",
+    "PartialCredentialsError",
+    "CredentialRetrievalError",
+    "NoRegionError",
+    "ProfileNotFound",
+}
+_REFUSED_CREDENTIALS = {
+    "AuthFailure",
+    "UnrecognizedClientException",
+    "InvalidClientTokenId",
+    "SignatureDoesNotMatch",
+    "InvalidSignatureException",
+    "ExpiredToken",
+    "ExpiredTokenException",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +86,9 @@ class AwsHosts:
         )
         earlier = options.pop("config", None)
         options["config"] = earlier.merge(config) if earlier else config
-        self._ec2: EC2Client = session.client("ec2", **options)
-        self._ssm: SSMClient = session.client("ssm", **options)
+        with Translated("reading the AWS settings"):
+            self._ec2: EC2Client = session.client("ec2", **options)
+            self._ssm: SSMClient = session.client("ssm", **options)
 
     def running(self, tag: str, value: str) -> list[Host]:
         """The running instances whose ``tag`` has the ``value``, sorted by name."""
@@ -79,13 +96,13 @@ class AwsHosts:
             {"Name": f"tag:{tag}", "Values": [value]},
             {"Name": "instance-state-name", "Values": ["running"]},
         ]
-        with _Translated("looking for instances"):
+        with Translated("looking for instances"):
             pages = self._ec2.get_paginator("describe_instances").paginate(Filters=filters)
             found = [
                 instance
                 for page in pages
-                for reservation in page["Reservations"]
-                for instance in reservation["Instances"]
+                for reservation in page.get("Reservations", [])
+                for instance in reservation.get("Instances", [])
             ]
         hosts = [Host(i["InstanceId"], _name_of(i)) for i in found]
         return sorted(hosts, key=lambda host: (host.name, host.instance_id))
@@ -97,14 +114,15 @@ class AwsHosts:
 
         ``delivery`` bounds the seconds until it starts, ``execution`` those that it runs.
         """
-        with _Translated("sending a command"):
+        with Translated("sending a command"):
             reply = self._ssm.send_command(
                 InstanceIds=[host.instance_id for host in hosts],
                 DocumentName="AWS-RunShellScript",
                 Comment=comment[:100],
                 TimeoutSeconds=max(30, delivery),
                 Parameters={
-                    "commands": script.splitlines(),
+                    # Not splitlines(): it would also split inside a quoted input.
+                    "commands": script.split("\n"),
                     "executionTimeout": [str(execution)],
                 },
             )
@@ -112,21 +130,22 @@ class AwsHosts:
 
     def invocations(self, command_id: str) -> list[Invocation]:
         """How far the command is on every host; empty while SSM does not know it yet."""
-        with _Translated("asking how far a command is"):
+        with Translated("asking how far a command is"):
             pages = self._ssm.get_paginator("list_command_invocations").paginate(
                 CommandId=command_id
             )
-            return [_invocation(row) for page in pages for row in page["CommandInvocations"]]
+            rows = [row for page in pages for row in page.get("CommandInvocations", [])]
+        return [_invocation(row) for row in rows]
 
     def output(self, command_id: str, instance_id: str) -> Output:
         """What the command printed on one host (the listing keeps 2,500 characters only)."""
-        with _Translated("reading a command's output"):
+        with Translated("reading a command's output"):
             reply = self._ssm.get_command_invocation(CommandId=command_id, InstanceId=instance_id)
         return Output(reply["StandardOutputContent"], reply["StandardErrorContent"])
 
     def cancel(self, command_id: str) -> None:
         """Ask SSM to stop the command; what already ran is not undone."""
-        with _Translated("cancelling a command"):
+        with Translated("cancelling a command"):
             self._ssm.cancel_command(CommandId=command_id)
 
 
@@ -143,7 +162,7 @@ def _invocation(row: Any) -> Invocation:
     )
 
 
-class _Translated:
+class Translated:
     """Turns AWS's errors into ours: transient ones apart from those that stay."""
 
     def __init__(self, doing: str) -> None:
@@ -161,9 +180,9 @@ def translate(error: ClientError | BotoCoreError, doing: str) -> DeliveryError:
     """The error of our own that says the same as ``error``."""
     if isinstance(error, BotoCoreError):
         kind = type(error).__name__
-        if kind in {"NoCredentialsError", "NoRegionError", "PartialCredentialsError"}:
+        if kind in _INCOMPLETE:
             return ConfigurationError(
-                f"AWS credentials are incomplete ({kind}) while {doing}.",
+                f"The AWS settings are incomplete ({kind}) while {doing}.",
                 next_command="python -m deployments.register ENVIRONMENT",
             )
         return HostUnreachable(f"AWS did not answer while {doing}: {kind}.")
@@ -172,6 +191,11 @@ def translate(error: ClientError | BotoCoreError, doing: str) -> DeliveryError:
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
     if code in _PASSING or status >= 500:
         return HostUnreachable(f"AWS answered {code or status} while {doing}: {message}")
+    if code in _REFUSED_CREDENTIALS:
+        return ConfigurationError(
+            f"AWS does not accept the credentials ({code}) while {doing}.",
+            next_command="aws sts get-caller-identity   # with the environment's credentials",
+        )
     if code in {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}:
         return ConfigurationError(
             f"The AWS role lacks a right for {doing}: {message}",

@@ -7,6 +7,7 @@ from prefect.blocks.abstract import CredentialsBlock
 from pydantic import Field, SecretStr
 
 from delivery.errors import SecretsError, SecretsUnavailable
+from delivery.redaction import redact
 
 
 class DopplerSecrets(CredentialsBlock):
@@ -61,23 +62,24 @@ class DopplerSecrets(CredentialsBlock):
             raise SecretsUnavailable(
                 f"Doppler did not answer: {type(error).__name__}.", where=self.api_url
             ) from None
-        return frozenset(self._accepted(reply).get("names", []))
+        return frozenset(self._accepted(reply))
 
-    def _accepted(self, reply: httpx.Response) -> dict[str, Any]:
+    def _accepted(self, reply: httpx.Response) -> list[str]:
         where = f"{self.api_url}, project {self.project}, config {self.config}"
         if reply.status_code >= 500 or reply.status_code == 429:
             raise SecretsUnavailable(f"Doppler answered {reply.status_code}.", where=where)
         body = _object_of(reply)
         if reply.status_code != 200:
-            said = "; ".join(str(m) for m in body.get("messages", []) or [])
+            said = redact("; ".join(str(m) for m in body.get("messages") or []))
             raise SecretsError(
                 f"Doppler refused ({reply.status_code}): {said or 'no reason given'}",
                 where=where,
                 next_command="doppler me   # with the block's token: is it valid, for this config?",
             )
-        if "names" not in body:
+        names = body.get("names")
+        if not isinstance(names, list):
             raise SecretsUnavailable("Doppler's answer is not what its API promises.", where=where)
-        return body
+        return [str(name) for name in names]
 
 
 def _object_of(reply: httpx.Response) -> dict[str, Any]:

@@ -62,10 +62,11 @@ class Registry:
         reply = self._get(f"/manifests/{tag}", accept=_MANIFESTS)
         if reply.status_code == 404:
             return None
+        manifest = _json(reply)
         digest = reply.headers.get("docker-content-digest", "")
         if not is_digest(digest):
             raise RegistryError("The registry names no digest.", where=str(reply.url))
-        return StoredImage(digest, self._labels(_json(reply)))
+        return StoredImage(digest, self._labels(manifest))
 
     def close(self) -> None:
         """Close the connections."""
@@ -127,13 +128,17 @@ class Registry:
         realm = fields.pop("realm", "")
         try:
             reply = self._client.get(realm, params=fields, auth=self._credentials)
-        except httpx.HTTPError as error:
+        except (httpx.HTTPError, httpx.InvalidURL) as error:
             raise RegistryUnavailable(
                 f"The registry's token service did not answer: {type(error).__name__}.",
                 where=realm,
             ) from None
-        token = _json(reply).get("token", "") if reply.status_code == 200 else ""
-        if token:
+        if reply.status_code >= 500 or reply.status_code == 429:
+            raise RegistryUnavailable(
+                f"The registry's token service answered {reply.status_code}.", where=realm
+            )
+        answer = _json(reply) if reply.status_code == 200 else {}
+        if token := answer.get("token") or answer.get("access_token"):
             self._authorization = {"Authorization": f"Bearer {token}"}
 
 
