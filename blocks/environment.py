@@ -12,7 +12,7 @@ from prefect_docker import DockerHost, DockerRegistryCredentials
 from prefect_github import GitHubCredentials
 from pydantic import Field, field_validator
 
-from blocks.aws_hosts import AwsHosts
+from blocks.aws_hosts import AwsHosts, Translated
 from blocks.buildx import Buildx
 from blocks.doppler import DopplerSecrets
 from blocks.github import GitHubRepository
@@ -145,7 +145,9 @@ class Environment(Block):
     def hosts_door(self) -> AwsHosts:
         """EC2 and SSM with this environment's credentials."""
         options = self.aws.aws_client_parameters.get_params_override()
-        return AwsHosts(self.aws.get_boto3_session(), options)
+        with Translated("reading the AWS settings"):
+            session = self.aws.get_boto3_session()
+        return AwsHosts(session, options)
 
     def github_door(self) -> GitHubRepository:
         """GitHub's REST API for the application's repository."""
