@@ -1,6 +1,6 @@
 #!/bin/bash
 # What starting the stack consists of, for every strategy.
-# shellcheck disable=SC2154,SC2034 # lib.sh's variables, and the gateway for gateway.sh
+# shellcheck disable=SC2154,SC2034 # lib.sh's variables; what is set here is used elsewhere
 
 # What the compose file needs besides Doppler's values.
 load_release_inputs() {
@@ -12,11 +12,20 @@ load_release_inputs() {
         ALERTMANAGER_CONFIG_SHA256=$(sha256sum <<<"$ALERTMANAGER_CONFIG" | cut -d' ' -f1)
         export ALERTMANAGER_CONFIG ALERTMANAGER_CONFIG_SHA256
     fi
-    with_secrets "${compose[@]}" config --quiet || explain_secrets_failure "the compose file is not valid with Doppler's values"
 }
 
-# One hash over the definitions of all services; it tells bundles apart, it hides nothing.
-definition_hashes() { with_secrets "${compose[@]}" config --hash '*' | sort | sha256sum | cut -d' ' -f1; }
+# Stops, with the variable's name, if the compose file cannot be filled in.
+read_compose_file() {
+    services=$(with_secrets "${compose[@]}" config --services) ||
+        explain_secrets_failure "the compose file is not valid with Doppler's values: $(tail -n 1 "$tt_log")"
+    configuration=$(with_secrets "${compose[@]}" config --hash '*' | sort)
+}
+
+# One hash over the definitions of all services: it tells bundles apart and hides nothing.
+configuration_hash() { sha256sum <<<"$configuration" | cut -d' ' -f1; }
+
+# The hash of one service's definition, as Compose labels its containers with it.
+definition_hash() { sed -n "s/^$1 //p" <<<"$configuration"; }
 
 # "service id" of everything that runs, to tell afterwards what was replaced.
 running_services() {
@@ -27,7 +36,7 @@ running_services() {
 # The services that run in another container than in $1.
 changed_services() { comm -13 <(printf '%s\n' "$1") <(running_services) | cut -d' ' -f1 | sort -u; }
 
-has_service() { with_secrets "${compose[@]}" config --services | grep -qx -- "$1"; }
+has_service() { grep -qx -- "$1" <<<"$services"; }
 
 # Data stores that exist are left alone, whatever their definition says now.
 start_data_stores() {
@@ -70,7 +79,7 @@ start_gateway() {
 # Everything but data stores, one-shots, the gateway and the application.
 start_the_rest() {
     local service rest=()
-    for service in $(with_secrets "${compose[@]}" config --services); do
+    for service in $services; do
         case " ${TT_DATA_STORES:-} ${TT_INIT_SERVICE:-} ${TT_GATEWAY:-} ${TT_APP_SERVICE} " in
         *" $service "*) ;;
         *) rest+=("$service") ;;

@@ -40,14 +40,24 @@ job_runs() {
         tr '\0' ' ' <"/proc/$pid/cmdline" | grep -qF "$1.sh"
 }
 
+# In the job: starts it once more inside one "doppler run", so that a rollout asks Doppler
+# once and not for each of its many calls. The secrets live in the job's memory only.
+reload_with_secrets() {
+    [ -z "${TT_SECRETS_LOADED:-}" ] || return 0
+    load_doppler_token
+    trap - EXIT
+    export TT_SECRETS_LOADED=1
+    exec doppler run --no-fallback --project "$DOPPLER_PROJECT" --config "$DOPPLER_CONFIG" -- bash "$0"
+}
+
 # Shows the job's own output, and ends as it ended.
 wait_for_job() {
     local job=$1
     while [ ! -f "$job.out" ]; do
         if ! job_runs "$job" && [ ! -f "$job.out" ]; then
-            tt_failed="the job ended without a result: it was killed, or the host went down"
             trap print_failure EXIT
-            exit 1
+            tt_log="${tt_log%.log}-job.log"
+            explain_secrets_failure "the job ended without a result: it was killed, or the host went down"
         fi
         sleep 0.2
     done
@@ -57,6 +67,7 @@ wait_for_job() {
 
 # In the job: its result goes to a file, which appears whole.
 open_job_output() {
+    echo $$ >"$tt_jobs/$TT_DETACHED.pid"
     exec 3>"$tt_jobs/$TT_DETACHED.part"
 }
 

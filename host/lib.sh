@@ -146,6 +146,10 @@ load_doppler_token() {
 
 # Runs a command with Doppler's secrets in its environment, and nowhere else.
 with_secrets() {
+    if [ -n "${TT_SECRETS_LOADED:-}" ]; then "$@"; else doppler_run "$@"; fi
+}
+
+doppler_run() {
     doppler run --no-fallback --project "$DOPPLER_PROJECT" --config "$DOPPLER_CONFIG" -- "$@"
 }
 

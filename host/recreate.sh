@@ -11,13 +11,13 @@ open_log
 need TT_APP_IMAGE TT_APP_SERVICE TT_GENERATION TT_ATTEMPT
 run_detached "recreate-$TT_GENERATION-$TT_ATTEMPT"
 
+reload_with_secrets
 open_job_output
-load_doppler_token
 compose_files
 take_lock
 claim_generation
 load_release_inputs
-configuration=$(definition_hashes)
+read_compose_file
 services_before=$(running_services)
 
 start_data_stores
@@ -27,4 +27,4 @@ start_gateway
 start_the_rest
 
 succeed "\"changed\":$(changed_services "$services_before" | json_lines)" \
-    "\"configuration\":$(json_string "$configuration")"
+    "\"configuration\":$(json_string "$(configuration_hash)")"

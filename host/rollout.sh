@@ -226,13 +226,13 @@ replace_app() {
 
 # --- The story ----------------------------------------------------------------------------
 
+reload_with_secrets
 open_job_output
-load_doppler_token
 compose_files
 take_lock
 claim_generation
 load_release_inputs
-configuration=$(definition_hashes)
+read_compose_file
 services_before=$(running_services)
 
 start_data_stores
@@ -241,7 +241,7 @@ start_gateway
 remove_leftovers
 gateway_follow
 
-wanted=$(with_secrets "${compose[@]}" config --hash "$TT_APP_SERVICE" | cut -d' ' -f2)
+wanted=$(definition_hash "$TT_APP_SERVICE")
 if [ -n "$outgoing" ] && is_running "$outgoing" && [ "$(definition_of "$outgoing")" = "$wanted" ]; then
     say "$outgoing is this very release already"
 else
@@ -250,5 +250,5 @@ fi
 start_the_rest
 
 succeed "\"changed\":$(changed_services "$services_before" | json_lines)" \
-    "\"configuration\":$(json_string "$configuration")" \
+    "\"configuration\":$(json_string "$(configuration_hash)")" \
     "\"note\":$(json_string "$note")" "\"switched_at\":$(json_string "${switched_at:-}")"
