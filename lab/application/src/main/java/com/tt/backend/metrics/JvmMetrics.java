@@ -3,6 +3,8 @@ package com.tt.backend.metrics;
 import com.sun.management.GarbageCollectionNotificationInfo;
 import com.sun.management.GcInfo;
 import com.sun.management.UnixOperatingSystemMXBean;
+import java.io.File;
+import java.lang.management.BufferPoolMXBean;
 import java.lang.management.ClassLoadingMXBean;
 import java.lang.management.GarbageCollectorMXBean;
 import java.lang.management.ManagementFactory;
@@ -53,10 +55,12 @@ public final class JvmMetrics implements MetricSource {
         memory(exposition, "used", MemoryUsage::getUsed);
         memory(exposition, "committed", MemoryUsage::getCommitted);
         memory(exposition, "max", MemoryUsage::getMax);
+        buffers(exposition);
         collections(exposition);
         threads(exposition);
         classes(exposition);
         process(exposition);
+        disk(exposition, new File("."));
     }
 
     private static void memory(Exposition exposition, String what, ToDoubleFunction<MemoryUsage> value) {
@@ -65,6 +69,14 @@ public final class JvmMetrics implements MetricSource {
             String area = pool.getType() == MemoryType.HEAP ? "heap" : "nonheap";
             exposition.sample(value.applyAsDouble(pool.getUsage()), "area", area, "id", pool.getName());
         }
+    }
+
+    private static void buffers(Exposition exposition) {
+        var pools = ManagementFactory.getPlatformMXBeans(BufferPoolMXBean.class);
+        exposition.family("jvm_buffer_memory_used_bytes", "gauge", "Buffers outside the heap");
+        pools.forEach(pool -> exposition.sample(pool.getMemoryUsed(), "id", pool.getName()));
+        exposition.family("jvm_buffer_total_capacity_bytes", "gauge", "What they could hold");
+        pools.forEach(pool -> exposition.sample(pool.getTotalCapacity(), "id", pool.getName()));
     }
 
     private void collections(Exposition exposition) {
@@ -109,6 +121,15 @@ public final class JvmMetrics implements MetricSource {
         exposition.family("jvm_info", "gauge", "The virtual machine").sample(1,
                 "runtime", runtime.getVmName(), "vendor", runtime.getVmVendor(),
                 "version", runtime.getVmVersion());
+    }
+
+    /** The disk under the working directory: in a container, the host's. */
+    private static void disk(Exposition exposition, File folder) {
+        String path = folder.getAbsolutePath();
+        exposition.family("disk_free_bytes", "gauge", "Room on the disk")
+                .sample(folder.getUsableSpace(), "path", path);
+        exposition.family("disk_total_bytes", "gauge", "Size of the disk")
+                .sample(folder.getTotalSpace(), "path", path);
     }
 
     private static void gauge(Exposition exposition, String name, String help, double value) {
