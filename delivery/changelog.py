@@ -110,7 +110,7 @@ def _entry(
         subject, numbers = link_issues(subject, repository.url)
         subject = link_people(subject, repository.host)
     prefix = f"**{scope}:** " if scope else ""
-    link = f"([{message.sha[:7]}]({repository.url}/commit/{message.sha}))"
+    link = f" ([{message.sha[:7]}]({repository.url}/commit/{message.sha}))" if message.sha else ""
     closes = "".join(
         f" {reference.markdown(repository.host, repository.owner, repository.name)}"
         for reference in message.references
@@ -121,7 +121,7 @@ def _entry(
         section=sections.get(_kind(message, change), change.type),
         scope=scope,
         subject=subject,
-        text=f"* {prefix}{subject or message.header} {link}{tail}\n",
+        text=f"* {prefix}{subject or message.header}{link}{tail}\n",
     )
 
 

@@ -29,14 +29,13 @@ COMMON: Final = (0x200, 2)
 
 Weights = tuple[int, int, int]
 """By base letter, by accent, by case and form; 0 for "does not count"."""
+Levels = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
 
 
 def sort_key(text: str) -> tuple[int, ...]:
     """A key by which texts sort as ICU sorts them; equal for texts that it finds equal."""
     table = _read_table()
-    weights = table.weights_of(text if text.isascii() else unicodedata.normalize("NFD", text))
-    primary, secondary, tertiary = ([w[level] for w in weights if w[level]] for level in range(3))
-    return (*primary, 0, *secondary, 0, *tertiary)
+    return table.key_of(text if text.isascii() else unicodedata.normalize("NFD", text))
 
 
 @cache
@@ -54,36 +53,50 @@ class _Table:
         self._weights: dict[str, Sequence[Weights]] = dict(_characters(columns))
         self._contractions: dict[str, Sequence[Weights]] = facts["contractions"]
         self._starts = {key[0] for key in self._contractions}
+        self._follow = set("".join(key[1:] for key in self._contractions))
         self._longest = max(map(len, self._contractions))
         for place, letter in enumerate(_spread(facts["ideographs"])):
             self._weights[letter] = ((IDEOGRAPHS_FROM + place, *COMMON),)
+        self._levels: dict[str, Levels] = {}
 
-    def weights_of(self, text: str) -> list[Weights]:
-        """The weights of decomposed `text`, in order."""
-        found: list[Weights] = []
-        if self._starts.isdisjoint(text):
-            for letter in text:
-                found += self._single(letter)
-            return found
+    def key_of(self, text: str) -> tuple[int, ...]:
+        """The key of decomposed `text`: all its bases, then its accents, then its forms."""
+        bases: list[int] = []
+        accents: list[int] = []
+        forms: list[int] = []
+        for letter in text if self._follow.isdisjoint(text) else self._joined(text):
+            base, accent, form = self._levels.get(letter) or self._learn(letter)
+            bases += base
+            accents += accent
+            forms += form
+        return (*bases, 0, *accents, 0, *forms)
+
+    def _learn(self, name: str) -> Levels:
+        """The weights of a letter or a contraction, by level, kept for the next time."""
+        weights = self._contractions.get(name) or self._weights.get(name)
+        if not weights:
+            weights = ((THE_REST_FROM + ord(name), *COMMON),)
+        base, accent, form = (tuple(w[level] for w in weights if w[level]) for level in range(3))
+        self._levels[name] = base, accent, form
+        return base, accent, form
+
+    def _joined(self, text: str) -> Iterator[str]:
+        """The letters of `text`, those that count as one together."""
         letters = list(text)
-        for place in range(len(letters)):
-            found += self._at(letters, place)
-        return found
+        for place, letter in enumerate(letters):
+            if letter in self._starts:
+                yield self._contraction(letters, place)
+            elif letter:
+                yield letter
 
-    def _at(self, letters: list[str], place: int) -> Sequence[Weights]:
-        """The weights of what begins at `place`; letters that it took in become empty."""
-        letter = letters[place]
-        if letter not in self._starts:
-            return self._single(letter) if letter else ()
+    def _contraction(self, letters: list[str], place: int) -> str:
+        """The longest contraction that begins at `place`; what it takes in becomes empty."""
         for length in range(min(self._longest, len(letters) - place), 1, -1):
             name = "".join(letters[place : place + length])
             if name in self._contractions:
                 letters[place + 1 : place + length] = [""] * (length - 1)
-                break
-        else:
-            name, length = letter, 1
-        name = self._with_marks(name, letters, place + length)
-        return self._contractions.get(name) or self._single(name)
+                return self._with_marks(name, letters, place + length)
+        return self._with_marks(letters[place], letters, place + 1)
 
     def _with_marks(self, name: str, letters: list[str], place: int) -> str:
         """`name` with the marks that follow it and belong to it; others may lie between."""
@@ -98,10 +111,6 @@ class _Table:
             else:
                 blocked = kind
         return name
-
-    def _single(self, letter: str) -> Sequence[Weights]:
-        """A character of the table, or one that comes after all of them, by its code."""
-        return self._weights.get(letter) or ((THE_REST_FROM + ord(letter), *COMMON),)
 
 
 def _columns(body: bytes, characters: int, weights: int) -> list[array[int]]:

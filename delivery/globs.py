@@ -21,10 +21,16 @@ _MOST_ALTERNATIVES: Final = 64
 
 
 def matches(word: str, pattern: str) -> bool:
-    """Whether `word`, a commit type, is one that `pattern` means. No type matches nothing."""
+    """Whether `word`, a commit type, is one that `pattern` means. No type matches nothing.
+
+    What is several words (a type may be set by a field, see `delivery.commits`) is
+    meant only by itself.
+    """
     bare = pattern.lstrip("!")
     if not (word and bare):
         return False
+    if "/" in word or "\n" in word:
+        return word == pattern
     negated = (len(pattern) - len(bare)) % 2 == 1
     return negated != any(_fits(word, tokens) for tokens in _alternatives(bare))
 

@@ -8,6 +8,7 @@ comes of it is the work of its sort; see `delivery.timsort`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
 from delivery.collation import sort_key
@@ -30,26 +31,43 @@ class Placed(Protocol):
 P = TypeVar("P", bound=Placed)
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A scope or a subject, with its key for comparing."""
+
+    text: str | None
+    key: tuple[int, ...]
+
+
+_Row = tuple[_Part, _Part, P]
+
+
 def in_note_order(entries: Sequence[P]) -> list[P]:
     """`entries` of one section in the order of the notes."""
-    scopes = {entry.scope is None for entry in entries}
-    subjects = {entry.subject is None for entry in entries}
+    rows = [(_part(entry.scope), _part(entry.subject), entry) for entry in entries]
+    scopes = {scope.text is None for scope, _, _ in rows}
+    subjects = {subject.text is None for _, subject, _ in rows}
     if len(scopes) < 2 and len(subjects) < 2:
-        return sorted(entries, key=lambda e: (sort_key(e.scope or ""), sort_key(e.subject or "")))
-    return timsort(entries, _compare)
+        rows.sort(key=lambda row: (row[0].key, row[1].key))
+    else:
+        rows = timsort(rows, _compare)
+    return [entry for _, _, entry in rows]
 
 
-def _compare(one: Placed, other: Placed) -> int:
-    return _compare_texts(one.scope, other.scope) or _compare_texts(one.subject, other.subject)
+def _part(text: str | None) -> _Part:
+    return _Part(text, sort_key(text) if text else ())
 
 
-def _compare_texts(one: str | None, other: str | None) -> int:
+def _compare(one: _Row[P], other: _Row[P]) -> int:
+    return _compare_parts(one[0], other[0]) or _compare_parts(one[1], other[1])
+
+
+def _compare_parts(one: _Part, other: _Part) -> int:
     """Negative if `one` comes first. Nothing and a text compare as numbers, 0 and its own."""
-    if one == other:
+    if one.text == other.text:
         return 0
-    if one is None or other is None:
-        sign = sign_of_number(one or other or "")
-        comes_first = sign == (1 if one is None else -1)
+    if one.text is None or other.text is None:
+        sign = sign_of_number(one.text or other.text or "")
+        comes_first = sign == (1 if one.text is None else -1)
         return -1 if comes_first else 1
-    first, second = sort_key(one), sort_key(other)
-    return (first > second) - (first < second)
+    return (one.key > other.key) - (one.key < other.key)

@@ -58,8 +58,8 @@ def parse_version(text: str) -> Version | None:
 def increment(version: Version, release_type: str, identifier: str) -> Version | None:
     """`version` after one release of `release_type`; None if that is no release type.
 
-    Pre-releases are named `<identifier>.<n>`, counted from 0. An identifier that
-    semver forbids (a number with a leading zero) gives None as well.
+    Pre-releases are named `<identifier>.<n>`, counted from 0. None too for what would be
+    no version: an identifier that semver forbids (`012`), a number grown too large.
     """
     if release_type not in RELEASE_TYPES:
         return None
@@ -67,7 +67,7 @@ def increment(version: Version, release_type: str, identifier: str) -> Version |
         name = _next_prerelease(version.prerelease.split("."), identifier)
         return parse_version(str(version.replace(prerelease=name, build=None)))
     if not release_type.startswith("pre"):
-        return _promote_or_bump(version, release_type)
+        return parse_version(str(_promote_or_bump(version, release_type)))
     base = _bump(version, release_type.removeprefix("pre"))
     return parse_version(f"{base}-{_first_prerelease(identifier)}")
 
