@@ -2,6 +2,7 @@
 
 import logging
 import re
+from collections.abc import Callable
 
 from prefect.blocks.core import Block
 from prefect.blocks.notifications import SlackWebhook
@@ -19,7 +20,7 @@ from blocks.github import GitHubRepository
 from blocks.registry import Registry
 from delivery.errors import ConfigurationError
 from delivery.image import ImageRepository
-from delivery.policies import HealthPolicy, HostLayout, RolloutPolicy, StageTimeouts
+from delivery.policies import HealthPolicy, HostLayout, ReleasePages, RolloutPolicy, StageTimeouts
 from delivery.redaction import redact
 
 ENVIRONMENT_NAME = re.compile(r"^[a-z0-9]+(?:-[a-z0-9]+)*$")
@@ -93,6 +94,9 @@ class Environment(Block):
     health: HealthPolicy = Field(
         default_factory=HealthPolicy, description="When a deploy counts as healthy."
     )
+    releases: ReleasePages = Field(
+        default_factory=ReleasePages, description="How releases show on GitHub."
+    )
     timeouts: StageTimeouts = Field(
         default_factory=StageTimeouts, description="How long each stage may take."
     )
@@ -149,10 +153,16 @@ class Environment(Block):
             session = self.aws.get_boto3_session()
         return AwsHosts(session, options)
 
-    def github_door(self) -> GitHubRepository:
-        """GitHub's REST API for the application's repository."""
+    def github_door(self, *, on_wait: Callable[[float], None] | None = None) -> GitHubRepository:
+        """GitHub's REST API for the application's repository.
+
+        ``on_wait`` hears of each wait for a rate limit, in seconds, before it begins.
+        """
         return GitHubRepository(
-            api_url=self.github_api_url, repository=self.repository, token=self.github_token()
+            api_url=self.github_api_url,
+            repository=self.repository,
+            token=self.github_token(),
+            on_wait=on_wait,
         )
 
     def github_token(self) -> str:

@@ -1,16 +1,26 @@
-"""GitHub's REST API: tags and releases. One call a method; 404 is an answer, not an error."""
+"""GitHub's REST API: tags, releases, branches. One call a method; a 404 is an answer."""
 
+import datetime
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 import httpx
 
-from delivery.errors import AccessDenied, SourceError, SourceUnavailable, TagConflict
+from delivery.errors import (
+    AccessDenied,
+    RateLimited,
+    RevisionNotFound,
+    SourceError,
+    SourceUnavailable,
+    TagConflict,
+)
 
 _API_VERSION = "2022-11-28"
-_LONGEST_WAIT_SECONDS = 120.0
+_LONGEST_WAIT_SECONDS = 900.0
+_PER_PAGE = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +36,10 @@ class PublishedRelease:
 class GitHubRepository:
     """The door to one repository.
 
-    Rate limits are honoured by waiting as long as GitHub asks for, at most two minutes;
-    every other failure is raised at once: AccessDenied, SourceUnavailable (transient), or
-    SourceError with GitHub's own words.
+    Rate limits are honoured, for reads and writes: a call waits as long as GitHub asks for,
+    fifteen minutes at most, and tells ``on_wait`` how many seconds; beyond that it raises
+    RateLimited. Every other failure is raised at once: AccessDenied, SourceUnavailable
+    (transient), or SourceError with GitHub's own words.
     """
 
     def __init__(
@@ -40,8 +51,10 @@ class GitHubRepository:
         transport: httpx.BaseTransport | None = None,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.time,
+        on_wait: Callable[[float], None] | None = None,
     ) -> None:
         self.repository = repository
+        self._on_wait = on_wait or (lambda _seconds: None)
         self._sleep = sleep
         self._clock = clock
         self._client = httpx.Client(
@@ -58,7 +71,7 @@ class GitHubRepository:
 
     def tag_commit(self, tag: str) -> str | None:
         """The commit that ``tag`` names (an annotated tag is followed), None if there is none."""
-        reference = self._get(f"/git/ref/tags/{tag}")
+        reference = self._get(f"/git/ref/tags/{quote(tag)}")
         if reference is None:
             return None
         target = reference["object"]
@@ -70,7 +83,8 @@ class GitHubRepository:
     def create_tag(self, tag: str, sha: str) -> bool:
         """Make a lightweight tag; False if it is there already, on this very commit.
 
-        Raises TagConflict if it is there on another commit.
+        Raises TagConflict if it is there on another commit, and RevisionNotFound if GitHub
+        does not have the commit (any more): its branch was rewritten.
         """
         reply = self._ask("POST", "/git/refs", json={"ref": f"refs/tags/{tag}", "sha": sha})
         if reply.status_code == 201:
@@ -83,17 +97,42 @@ class GitHubRepository:
                 where=self.repository,
                 next_command=f"git show {tag}",
             )
+        if reply.status_code == 422 and self._get(f"/git/commits/{sha}") is None:
+            raise RevisionNotFound(
+                f"GitHub does not have the commit {sha[:12]} (any more).",
+                where=self.repository,
+                next_command="Start again: the branch was rewritten meanwhile.",
+            )
         raise self._refusal(reply)
 
     def release_of(self, tag: str) -> PublishedRelease | None:
-        """The release of ``tag``, None if there is none (a draft has no tag yet)."""
-        found = self._get(f"/releases/tags/{tag}")
+        """The published release of ``tag``, None if there is none."""
+        found = self._get(f"/releases/tags/{quote(tag)}")
         return None if found is None else _release(found)
+
+    def draft_of(self, tag: str) -> PublishedRelease | None:
+        """The draft of a release of ``tag``: GitHub shows drafts only in the whole list."""
+        page = 1
+        while True:
+            listed = self._list(f"/releases?per_page={_PER_PAGE}&page={page}")
+            found = [_release(each) for each in listed if each.get("tag_name") == tag]
+            if drafts := [release for release in found if release.draft]:
+                return drafts[-1]  # the oldest, if there should be several
+            if len(listed) < _PER_PAGE:
+                return None
+            page += 1
+
+    def publish_draft(self, draft: PublishedRelease) -> PublishedRelease:
+        """Publish a draft, with the words that it has."""
+        reply = self._ask("PATCH", f"/releases/{draft.id}", json={"draft": False})
+        if reply.status_code == 200:
+            return _release(_json(reply))
+        raise self._refusal(reply)
 
     def create_release(
         self, *, tag: str, sha: str, name: str, body: str, draft: bool, prerelease: bool
     ) -> PublishedRelease:
-        """Publish a release; if it came to be meanwhile, the one that is there."""
+        """Make a release; if it came to be meanwhile, the one that is there."""
         fields = {
             "tag_name": tag,
             "target_commitish": sha,
@@ -121,17 +160,32 @@ class GitHubRepository:
             raise self._refusal(reply)
         return _json(reply)
 
+    def _list(self, path: str) -> list[dict[str, Any]]:
+        reply = self._ask("GET", path)
+        if reply.status_code != 200:
+            raise self._refusal(reply)
+        return _json_list(reply)
+
     def _ask(self, method: str, path: str, **options: Any) -> httpx.Response:
-        reply = self._send(method, path, **options)
-        wait = seconds_to_wait(reply.status_code, reply.headers, now=self._clock())
-        if wait is None:
-            return reply
-        if wait > _LONGEST_WAIT_SECONDS:
-            raise SourceUnavailable(
-                f"GitHub's rate limit is used up for another {wait:.0f} s.", where=self.repository
-            )
-        self._sleep(wait)
-        return self._send(method, path, **options)
+        waited = 0.0
+        while True:
+            reply = self._send(method, path, **options)
+            wait = seconds_to_wait(reply.status_code, reply.headers, now=self._clock())
+            if wait is None:
+                return reply
+            if waited + wait > _LONGEST_WAIT_SECONDS:
+                raise self._limited(wait)
+            self._on_wait(wait)
+            self._sleep(wait)
+            waited += wait
+
+    def _limited(self, wait: float) -> RateLimited:
+        over = datetime.datetime.fromtimestamp(self._clock() + wait, datetime.UTC)
+        return RateLimited(
+            f"GitHub's rate limit is used up until {over:%Y-%m-%d %H:%M:%S} UTC.",
+            where=self.repository,
+            next_command="Start again after that: what is done will be found and reused.",
+        )
 
     def _send(self, method: str, path: str, **options: Any) -> httpx.Response:
         try:
@@ -168,39 +222,54 @@ def seconds_to_wait(status: int, headers: Mapping[str, str], *, now: float) -> f
     if status not in (403, 429):
         return None
     after = headers.get("retry-after", "")
-    if after.isdigit():
-        return float(after)
+    if after.isdecimal():
+        return max(1.0, float(after))
     reset = headers.get("x-ratelimit-reset", "")
-    if headers.get("x-ratelimit-remaining") == "0" and reset.isdigit():
+    if headers.get("x-ratelimit-remaining") == "0" and reset.isdecimal():
         return max(0.0, float(reset) - now) + 1.0
     return 60.0 if status == 429 else None
 
 
 def _release(fields: Mapping[str, Any]) -> PublishedRelease:
-    return PublishedRelease(
-        id=int(fields["id"]),
-        tag=str(fields["tag_name"]),
-        url=str(fields["html_url"]),
-        draft=bool(fields["draft"]),
-    )
+    try:
+        return PublishedRelease(
+            id=int(fields["id"]),
+            tag=str(fields["tag_name"]),
+            url=str(fields["html_url"]),
+            draft=bool(fields["draft"]),
+        )
+    except (KeyError, TypeError, ValueError):
+        raise SourceUnavailable("GitHub's answer does not read as a release.") from None
 
 
 def _json(reply: httpx.Response) -> dict[str, Any]:
-    try:
-        body = reply.json()
-    except ValueError:
-        body = None
+    body = _body(reply)
     if not isinstance(body, dict):
-        raise SourceUnavailable(
-            f"GitHub's answer ({reply.status_code}) is not a JSON object.",
-            where=str(reply.request.url),
-        )
+        raise _unreadable(reply, "an object")
     return body
 
 
-def _message(reply: httpx.Response) -> str:
+def _json_list(reply: httpx.Response) -> list[dict[str, Any]]:
+    body = _body(reply)
+    if not isinstance(body, list) or not all(isinstance(each, dict) for each in body):
+        raise _unreadable(reply, "a list of objects")
+    return body
+
+
+def _body(reply: httpx.Response) -> object:
     try:
-        body = reply.json()
+        return reply.json()
     except ValueError:
-        return reply.text[:200]
-    return str(body.get("message", ""))[:200] if isinstance(body, dict) else ""
+        return None
+
+
+def _unreadable(reply: httpx.Response, expected: str) -> SourceUnavailable:
+    return SourceUnavailable(
+        f"GitHub's answer ({reply.status_code}) is not {expected} in JSON.",
+        where=str(reply.request.url),
+    )
+
+
+def _message(reply: httpx.Response) -> str:
+    body = _body(reply)
+    return str(body.get("message", ""))[:200] if isinstance(body, dict) else reply.text[:200]

@@ -8,12 +8,14 @@
     │   ├── RevisionNotFound
     │   ├── TagConflict         the tag exists, on another commit
     │   ├── AccessDenied        the token may not do this
+    │   ├── RateLimited         GitHub wants to be left alone for longer than we wait
     │   └── SourceUnavailable   (transient)
     ├── BuildError              the image did not build or push
     ├── RegistryError
     │   └── RegistryUnavailable (transient)
     ├── SecretsError            Doppler
     │   └── SecretsUnavailable  (transient)
+    ├── PrefectUnavailable      (transient)
     └── HostError
         ├── HostNotFound        none, or not the expected number
         ├── HostUnreachable     SSM did not deliver (transient)
@@ -105,6 +107,10 @@ class AccessDenied(SourceError):
     """The credentials are wrong or lack a right."""
 
 
+class RateLimited(SourceError):
+    """GitHub wants to be left alone for longer than a run waits; asking sooner makes it worse."""
+
+
 class SourceUnavailable(SourceError, TransientError):
     """git or GitHub did not answer, or asked us to come back later."""
 
@@ -127,6 +133,10 @@ class SecretsError(DeliveryError):
 
 class SecretsUnavailable(SecretsError, TransientError):
     """Doppler did not answer."""
+
+
+class PrefectUnavailable(TransientError):
+    """The Prefect server did not answer, or did not do what it was asked for."""
 
 
 class HostError(DeliveryError):

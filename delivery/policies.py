@@ -121,6 +121,18 @@ class HealthPolicy(Policy):
     )
 
 
+class ReleasePages(Policy):
+    """How releases show on GitHub."""
+
+    draft: bool = Field(
+        default=False, description="Leave a new release a draft, for a person to publish."
+    )
+    prerelease: Literal["by version", "never"] = Field(
+        default="by version",
+        description="Mark v1.2.0-develop.3 as a pre-release, or (as create-release did) none.",
+    )
+
+
 class StageTimeouts(Policy):
     """How long each stage may take, in seconds."""
 

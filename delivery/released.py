@@ -7,8 +7,8 @@ from dataclasses import dataclass
 class Release:
     """A version of the application: its tag on one commit, and its page.
 
-    ``created`` is False when the revision carried the tag already; ``url`` is empty in a
-    dry run of a release that does not exist yet.
+    ``created`` is False when the revision had its tag and its release already; ``url`` is
+    empty in a dry run.
     """
 
     tag: str

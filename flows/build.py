@@ -7,14 +7,15 @@ from delivery.image import Image
 from flows.ending import command_line, end_process, run_command, run_name
 from flows.parameters import EnvironmentName, Revision
 from tasks.image import build_image_and_push
-from tasks.release import make_tag_and_release
+from tasks.release import find_revision, make_tag_and_release
 
 
 @flow(name="build", flow_run_name=run_name("build {revision}"), persist_result=False)
 def build(environment: EnvironmentName = "production", revision: Revision = None) -> Image:
     """Release a revision if it is not yet, and have its image in the registry."""
     target = load_environment(environment)
-    return build_image_and_push(target, make_tag_and_release(target, revision))
+    release = make_tag_and_release(target, find_revision(target, revision))
+    return build_image_and_push(target, release)
 
 
 def main(arguments: list[str]) -> int:

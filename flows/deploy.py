@@ -15,7 +15,7 @@ from flows.reported import reported
 from flows.rollout import now, roll_out
 from tasks.hosts import find_hosts, observe_hosts
 from tasks.image import build_image_and_push
-from tasks.release import make_tag_and_release
+from tasks.release import find_revision, make_tag_and_release
 
 
 @flow(name="deploy", flow_run_name=run_name("{environment} ← {revision}"), persist_result=False)
@@ -40,7 +40,8 @@ def deploy(
             states = observe_hosts(target, hosts)
             journal.note_hosts(states)
         with journal.stage("make tag and release"):
-            release = make_tag_and_release(target, revision, dry_run=dry_run)
+            sha = find_revision(target, revision)
+            release = make_tag_and_release(target, sha, dry_run=dry_run)
             journal.note_release(release)
         if dry_run:
             return Outcome.PLANNED

@@ -6,7 +6,7 @@ from blocks.environment import load_environment
 from delivery.released import Release
 from flows.ending import command_line, end_process, run_command, run_name
 from flows.parameters import DryRun, EnvironmentName, Revision
-from tasks.release import make_tag_and_release
+from tasks.release import find_revision, make_tag_and_release
 
 
 @flow(name="release", flow_run_name=run_name("release {revision}"), persist_result=False)
@@ -16,7 +16,8 @@ def release(
     dry_run: DryRun = False,
 ) -> Release:
     """Tag a revision and publish its release with notes; what exists is reused."""
-    return make_tag_and_release(load_environment(environment), revision, dry_run=dry_run)
+    target = load_environment(environment)
+    return make_tag_and_release(target, find_revision(target, revision), dry_run=dry_run)
 
 
 def main(arguments: list[str]) -> int:

@@ -2,58 +2,85 @@
 
 import datetime
 import os
-from collections.abc import Sequence
+from collections.abc import Callable
 from typing import Any
 
-from prefect import get_run_logger, task
+from prefect import get_run_logger, runtime, task
 from prefect.cache_policies import NO_CACHE
 
 from blocks.environment import Environment
 from blocks.git import SourceRepository, cache_folder
-from blocks.github import GitHubRepository, PublishedRelease
 from delivery.commits import Commit
-from delivery.errors import Refused
+from delivery.errors import Refused, SourceError, TagConflict
 from delivery.release import ReleasePlan, ReleasePolicy, plan_release
 from delivery.released import Release
 from tasks.artifacts import publish_release_notes
-from tasks.retrying import BACKOFF_SECONDS, is_transient
+from tasks.publishing import ReleaseDoor, finishing_command, left_unfinished, publish
+from tasks.retrying import OUTAGE_SECONDS, is_transient
 
 _STAGE: dict[str, Any] = {
-    "retries": len(BACKOFF_SECONDS),
-    "retry_delay_seconds": BACKOFF_SECONDS,
-    "retry_jitter_factor": 0.5,
+    "retries": len(OUTAGE_SECONDS),
+    "retry_delay_seconds": OUTAGE_SECONDS,
+    "retry_jitter_factor": 0.3,
     "retry_condition_fn": is_transient,
     "cache_policy": NO_CACHE,
     "persist_result": False,
 }
-_LONGEST_BODY = 125_000
+_RACES = 3
 
 
-@task(name="make tag and release", task_run_name="release {target.name}", **_STAGE)
-def make_tag_and_release(
-    target: Environment, revision: str | None = None, *, dry_run: bool = False
-) -> Release:
-    """Tag the revision and publish its release; what exists is reused.
+def _find_name() -> str:
+    return f"find {runtime.task_run.parameters.get('revision') or 'the head of the branch'}"
+
+
+@task(name="find revision", task_run_name=_find_name, **_STAGE)
+def find_revision(target: Environment, revision: str | None) -> str:
+    """The commit that is meant: a commit, a tag, a branch, or the head of the environment's.
+
+    Asked once a run and then kept: a later step that is tried again must not slide on to
+    what was pushed meanwhile. Raises RevisionNotFound.
+    """
+    source = open_source(target)
+    source.refresh()
+    sha = source.resolve(revision) if revision else source.head_of(target.branch)
+    get_run_logger().info("%s is %s", revision or f"the head of {target.branch}", sha)
+    return sha
+
+
+@task(name="make tag and release", task_run_name="release {sha:.12}", **_STAGE)
+def make_tag_and_release(target: Environment, sha: str, *, dry_run: bool = False) -> Release:
+    """Tag the commit and publish its release; what exists is reused.
 
     Safe to retry at any point: the tag and the release are looked up before either is
     made, and a tag whose release is missing gets it. A dry run makes nothing.
     """
     source = open_source(target)
-    source.refresh()
-    sha = source.resolve(revision or target.branch)
-    plan = plan_for(source, target, sha)
-    if plan.tag is None or plan.version is None:
-        raise Refused(
-            f"There is nothing to release at {sha[:12]}: {plan.reason}", where=target.repository
-        )
-    get_run_logger().info("%s at %s: %s", plan.tag, sha[:12], plan.reason)
-    notes = plan.notes if plan.creates_tag else notes_of_tagged(source, target, sha)
-    release = _release(plan, sha, notes)
-    if not dry_run:
-        release = _publish(target, release)
+    release = plan_and_publish(source, target, sha, dry_run=dry_run)
+    get_run_logger().info("%s at %s: %s", release.tag, sha[:12], release.reason)
     if release.notes:
         publish_release_notes(target.name, release.notes, tag=release.tag)
     return release
+
+
+def plan_and_publish(
+    source: SourceRepository, target: Environment, sha: str, *, dry_run: bool
+) -> Release:
+    """Decide what ``sha`` is released as, and (unless in a dry run) have it so on GitHub.
+
+    A run for another commit may take the version first; then the next free one is ours.
+    """
+    for chances in range(_RACES - 1, -1, -1):
+        source.refresh()
+        release = release_as_planned(plan_for(source, target, sha), source, target, sha)
+        if dry_run:
+            return release
+        try:
+            return _publish(target, release)
+        except TagConflict:
+            if not (release.created and chances):
+                raise
+            get_run_logger().warning("Another run took %s first; planning again.", release.tag)
+    raise AssertionError("the last chance returns or raises")
 
 
 def open_source(target: Environment) -> SourceRepository:
@@ -63,73 +90,85 @@ def open_source(target: Environment) -> SourceRepository:
     )
 
 
-def plan_for(
-    source: SourceRepository, target: Environment, sha: str, *, without: Sequence[str] = ()
-) -> ReleasePlan:
-    """What releasing ``sha`` means, as if the tags in ``without`` did not exist."""
+def plan_for(source: SourceRepository, target: Environment, sha: str) -> ReleasePlan:
+    """What releasing ``sha`` means now."""
 
     def commits_since(tag: str | None) -> list[Commit]:
         return source.commits(after=tag, until=sha)
 
-    def others(tags: Sequence[str]) -> list[str]:
-        return [tag for tag in tags if tag not in without]
-
     return plan_release(
         branch=target.branch,
-        tags=others(source.tags()),
+        tags=source.tags(),
         commits_since=commits_since,
         policy=ReleasePolicy(tag_prefix=target.tag_prefix),
         repository_url=target.repository_url,
         on=datetime.datetime.now(datetime.UTC).date(),
-        tags_at_revision=others(source.tags_at(sha)),
-        reachable_tags=others(source.tags_reachable_from(sha)),
+        tags_at_revision=source.tags_at(sha),
+        reachable_tags=source.tags_reachable_from(sha),
     )
 
 
-def notes_of_tagged(source: SourceRepository, target: Environment, sha: str) -> str:
-    """The notes of a revision that has its tag already: those that its making would give."""
-    return plan_for(source, target, sha, without=source.tags_at(sha)).notes
+def release_as_planned(
+    plan: ReleasePlan, source: SourceRepository, target: Environment, sha: str
+) -> Release:
+    """The planned release of ``sha``; ``created`` says whether its tag is yet to be made.
 
-
-def _release(plan: ReleasePlan, sha: str, notes: str) -> Release:
+    Raises Refused if there is nothing to release, and TagConflict if the tag that the plan
+    names is on another commit: that release is not ours to reuse.
+    """
+    if plan.tag is None or plan.version is None:
+        raise Refused(
+            f"There is nothing to release at {sha[:12]}: {plan.reason}.", where=target.repository
+        )
+    if not plan.creates_tag and plan.tag not in source.tags_at(sha):
+        raise _not_ours(source, target, plan.tag, sha, plan.reason)
     return Release(
-        tag=str(plan.tag),
-        version=str(plan.version),
+        tag=plan.tag,
+        version=plan.version,
         sha=sha,
         previous_tag=plan.previous_tag or "",
-        notes=notes,
+        notes=plan.notes,
         url="",
         created=plan.creates_tag,
         reason=plan.reason,
     )
 
 
+def _not_ours(
+    source: SourceRepository, target: Environment, tag: str, sha: str, reason: str
+) -> Refused | TagConflict:
+    if tag not in source.tags():
+        return Refused(f"{sha[:12]} cannot be released: {reason}.", where=target.repository)
+    return TagConflict(
+        f"The tag {tag} exists on {source.resolve(f'refs/tags/{tag}')[:12]}, not on {sha[:12]}.",
+        where=target.repository,
+        next_command=f"git show {tag}",
+    )
+
+
 def _publish(target: Environment, release: Release) -> Release:
-    github = target.github_door()
+    github = target.github_door(on_wait=_said_by(get_run_logger().info))
     try:
-        if release.created:
-            github.create_tag(release.tag, release.sha)
-        published = github.release_of(release.tag) or _announce(github, release)
+        published = publish(github, target, release)
+        if published.created and release.previous_tag:
+            _look_for_a_half_made_one(github, target, release.previous_tag)
+        return published
     finally:
         github.close()
-    return Release(
-        tag=release.tag,
-        version=release.version,
-        sha=release.sha,
-        previous_tag=release.previous_tag,
-        notes=release.notes,
-        url=published.url,
-        created=release.created,
-        reason=release.reason,
-    )
 
 
-def _announce(github: GitHubRepository, release: Release) -> PublishedRelease:
-    return github.create_release(
-        tag=release.tag,
-        sha=release.sha,
-        name=release.tag,
-        body=release.notes[:_LONGEST_BODY],
-        draft=False,
-        prerelease="-" in release.version,
-    )
+def _look_for_a_half_made_one(github: ReleaseDoor, target: Environment, tag: str) -> None:
+    """Report an earlier tag without a release: its run died, and this one went past it."""
+    logger = get_run_logger()
+    try:
+        unfinished = left_unfinished(github, tag)
+    except SourceError as error:
+        logger.warning("Whether %s has a release could not be seen: %s", tag, error.message)
+        return
+    if unfinished:
+        finish = finishing_command(target, tag)
+        logger.warning("The tag %s has no release. To make it: %s", tag, finish)
+
+
+def _said_by(say: Callable[..., None]) -> Callable[[float], None]:
+    return lambda seconds: say("GitHub's rate limit: waiting %.0f s, as it asks", seconds)

@@ -10,6 +10,10 @@ from delivery.errors import TransientError
 BACKOFF_SECONDS = [2, 4, 8, 16]
 """Waits before the second to the fifth try of a task; Prefect adds jitter."""
 
+OUTAGE_SECONDS = [2, 4, 8, 16, 32, 60, 60]
+"""Likewise, to outlast an outage of two minutes while nothing has been touched yet: 182 s
+in all, never less than 136 s by a jitter of 0.3."""
+
 
 def is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> bool:
     """Whether the failure may pass by itself: decided by the error's class alone."""

@@ -16,6 +16,11 @@ from typing import Any
 
 import httpx
 
+
+class Killed(BaseException):
+    """The process that asked is gone: nothing it would have done next happens."""
+
+
 Handler = Callable[[httpx.Request], httpx.Response]
 
 
@@ -46,6 +51,7 @@ class HttpDouble:
     def __init__(self) -> None:
         self.requests: list[httpx.Request] = []
         self._orders: list[tuple[re.Pattern[str], httpx.Response | Exception, bool]] = []
+        self._kill: tuple[int, bool] | None = None
 
     def fail(
         self,
@@ -59,9 +65,14 @@ class HttpDouble:
         answer = httpx.Response(how, json={"message": "ordered"}) if isinstance(how, int) else how
         self._orders += [(re.compile(pattern), answer, after)] * times
 
+    def kill(self, at: int, *, after: bool) -> None:
+        """Let the caller die at its request number ``at``, before or after it had its effect."""
+        self._kill = len(self.requests) + at, after
+
     def recover(self) -> None:
         """Forget the failures that have not struck yet."""
         self._orders.clear()
+        self._kill = None
 
     def asked(self, method: str) -> list[str]:
         """The paths that were asked for with ``method``, in order."""
@@ -69,6 +80,10 @@ class HttpDouble:
 
     def __call__(self, request: httpx.Request) -> httpx.Response:
         self.requests.append(request)
+        if self._kill and len(self.requests) > self._kill[0]:
+            if self._kill[1]:
+                self.answer(request)
+            raise Killed
         order = self._order_for(f"{request.method} {request.url.path}")
         if order is None or order[2]:
             answer = self.answer(request)

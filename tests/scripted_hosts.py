@@ -1,0 +1,230 @@
+"""Hosts that answer host scripts from a small model of a host, and AWS in front of them.
+
+``HostWorld`` knows what runs on one host and what is said to have proved healthy there.
+``ScriptedHosts`` speaks as much of EC2 and Systems Manager as the product uses; put it
+behind a ``LoopbackServer`` and point an environment's AWS block at it.
+"""
+
+import json
+import shlex
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs
+
+import httpx
+
+from tests.fakes import HttpDouble
+
+SHA = "0123456789abcdef0123456789abcdef01234567"
+Inputs = Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a script ended on a host, as Systems Manager tells it."""
+
+    status: str
+    said: str = ""
+    noise: str = ""
+
+
+def answered(**fields: Any) -> Ended:
+    """A script that ended well, with these fields in its result."""
+    return Ended("Success", f"some log\nTT_RESULT {json.dumps({'ok': True, **fields})}\n")
+
+
+def failed(why: str, log: str = "the log's end") -> Ended:
+    """A script that ended with a reason."""
+    fields = {"ok": False, "failed": why, "next": "journalctl -n 50", "step": "a step"}
+    return Ended("Failed", f"{log}\nTT_RESULT {json.dumps(fields)}\n")
+
+
+@dataclass
+class HostWorld:
+    """One host: the image that serves, its record, and which images never get healthy."""
+
+    image: str = ""
+    generation: int = 0
+    record: list[str] = field(default_factory=list)
+    unhealthy: set[str] = field(default_factory=set)
+    asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    _orders: dict[str, list[Ended]] = field(default_factory=dict)
+
+    def runs(self, image: str, version: str) -> None:
+        """Let it run an image that has proved healthy as ``version``."""
+        self.image = image
+        release = {"version": version, "tag": f"v{version}", "revision": SHA, "image": image}
+        self.record.append(json.dumps({**release, "at": "2026-11-23T00:00:00+00:00"}))
+
+    def fail(self, step: str, how: Ended | None = None, *, times: int = 1) -> None:
+        """Let a step fail, so many times, without doing anything."""
+        self._orders.setdefault(step, []).extend([how or failed(f"{step} broke")] * times)
+
+    @property
+    def steps(self) -> list[str]:
+        """The steps that were run, in order, without the probes."""
+        return [step for step, _ in self.asked if not step.startswith("probe")]
+
+    def inputs_of(self, step: str) -> dict[str, str]:
+        """What the last run of a step was given."""
+        return next(inputs for name, inputs in reversed(self.asked) if name == step)
+
+    def run(self, script: str) -> Ended:
+        """What a script of ``host/`` would answer here."""
+        inputs = inputs_in(script)
+        step = inputs["TT_STEP"]
+        self.asked.append((step, inputs))
+        if orders := self._orders.get(step):
+            return orders.pop(0)
+        act: Callable[[Inputs], dict[str, Any]] = getattr(self, f"_{step}")
+        return answered(step=step, **act(inputs))
+
+    def _observe(self, inputs: Inputs) -> dict[str, Any]:
+        images = [json.loads(line)["image"] for line in self.record]
+        facts = {"revision": SHA, "generation": self.generation, "app_image": self.image}
+        return {**facts, "app_health": "healthy", "record": self.record, "images": images}
+
+    def _sync(self, inputs: Inputs) -> dict[str, Any]:
+        return {"revision": inputs["TT_REVISION"]}
+
+    def _render(self, inputs: Inputs) -> dict[str, Any]:
+        return {"path": "/run/tt-deploy/alertmanager.yml", "sha256": "0" * 64}
+
+    def _pull(self, inputs: Inputs) -> dict[str, Any]:
+        return {"pulled": [inputs["TT_APP_IMAGE"]], "present": 3}
+
+    def _rollout(self, inputs: Inputs) -> dict[str, Any]:
+        changed = [] if inputs["TT_APP_IMAGE"] == self.image else ["app"]
+        self.image = inputs["TT_APP_IMAGE"]
+        self.generation = int(inputs["TT_GENERATION"])
+        return {"changed": changed, "configuration": "c" * 8}
+
+    _recreate = _rollout
+
+    def _prune(self, inputs: Inputs) -> dict[str, Any]:
+        return {"removed": 1, "freed_bytes": 4096}
+
+    def _ps(self, inputs: Inputs) -> dict[str, Any]:
+        container = {"service": "app", "name": "tt-app-1", "image": self.image}
+        return {"containers": [{**container, "state": "running", "health": "healthy"}]}
+
+    def _record(self, inputs: Inputs) -> dict[str, Any]:
+        self.runs(inputs["TT_APP_IMAGE"], inputs["TT_APP_VERSION"])
+        return {"releases": len(self.record)}
+
+    def _probe_actuator(self, inputs: Inputs) -> dict[str, Any]:
+        up = self.image not in self.unhealthy
+        sight = {
+            "status": 200 if up else 503,
+            "body": json.dumps({"status": "UP" if up else "DOWN"}),
+        }
+        return {"samples": [sight] * int(inputs["TT_LOOKS"])}
+
+    def _probe_postgres(self, inputs: Inputs) -> dict[str, Any]:
+        return {"samples": [{"answer": "1|f"}] * int(inputs["TT_LOOKS"])}
+
+    def _probe_redis(self, inputs: Inputs) -> dict[str, Any]:
+        return {"samples": [redis_nodes()] * int(inputs["TT_LOOKS"])}
+
+
+def redis_nodes() -> list[dict[str, Any]]:
+    """What six nodes of a whole cluster say."""
+    slots = (5461, 5462, 5461)
+    common = {"state": "ok", "assigned": 16384, "ok": 16384, "known": 6}
+    masters = [
+        {
+            **common,
+            "node": f"redis-node-{n + 1}",
+            "id": f"m{n}",
+            "role": "master",
+            "slots": slots[n],
+        }
+        for n in range(3)
+    ]
+    replicas = [
+        {
+            **common,
+            "node": f"redis-node-{n + 4}",
+            "role": "slave",
+            "master_id": f"m{n}",
+            "link": "up",
+        }
+        for n in range(3)
+    ]
+    return masters + replicas
+
+
+def inputs_in(script: str) -> dict[str, str]:
+    """The inputs of a composed script, unquoted as its shell would."""
+    exports = (line for line in script.split("\n") if line.startswith("export TT_"))
+    pairs = (shlex.split(line.removeprefix("export "))[0] for line in exports)
+    return dict(pair.split("=", 1) for pair in pairs)
+
+
+class ScriptedHosts(HttpDouble):
+    """EC2's DescribeInstances and the part of Systems Manager that runs commands.
+
+    A command has ended on every host as soon as it was sent.
+    """
+
+    def __init__(self, **worlds: HostWorld) -> None:
+        super().__init__()
+        self.worlds = worlds or {"i_1": HostWorld()}
+        self.tag_value = "TT-ec2-1"
+        self.cancelled: list[str] = []
+        self._commands: dict[str, dict[str, Ended]] = {}
+
+    @property
+    def host(self) -> HostWorld:
+        """The only host."""
+        (world,) = self.worlds.values()
+        return world
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        target = request.headers.get("x-amz-target", "")
+        if not target:
+            return httpx.Response(200, text=self._instances(parse_qs(request.content.decode())))
+        act: Callable[[dict[str, Any]], dict[str, Any]]
+        act = getattr(self, f"_{target.partition('.')[2]}")
+        return httpx.Response(200, json=act(json.loads(request.content)))
+
+    def _instances(self, asked: dict[str, list[str]]) -> str:
+        wanted = asked["Filter.1.Value.1"][0] == self.tag_value
+        rows = "".join(_instance(name, self.tag_value) for name in self.worlds if wanted)
+        return (
+            '<DescribeInstancesResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/">'
+            f"<requestId>r</requestId><reservationSet>{rows}</reservationSet>"
+            "</DescribeInstancesResponse>"
+        )
+
+    def _SendCommand(self, asked: dict[str, Any]) -> dict[str, Any]:
+        command = str(uuid.uuid4())
+        script = "\n".join(asked["Parameters"]["commands"])
+        self._commands[command] = {i: self.worlds[i].run(script) for i in asked["InstanceIds"]}
+        return {"Command": {"CommandId": command, "Status": "Pending"}}
+
+    def _ListCommandInvocations(self, asked: dict[str, Any]) -> dict[str, Any]:
+        rows = [
+            {"InstanceId": name, "Status": ended.status, "StatusDetails": ended.status}
+            for name, ended in self._commands[asked["CommandId"]].items()
+        ]
+        return {"CommandInvocations": rows}
+
+    def _GetCommandInvocation(self, asked: dict[str, Any]) -> dict[str, Any]:
+        ended = self._commands[asked["CommandId"]][asked["InstanceId"]]
+        return {"StandardOutputContent": ended.said, "StandardErrorContent": ended.noise}
+
+    def _CancelCommand(self, asked: dict[str, Any]) -> dict[str, Any]:
+        self.cancelled.append(asked["CommandId"])
+        return {}
+
+
+def _instance(name: str, tag_value: str) -> str:
+    return (
+        f"<item><reservationId>r</reservationId><instancesSet><item><instanceId>{name}</instanceId>"
+        "<instanceState><code>16</code><name>running</name></instanceState>"
+        f"<tagSet><item><key>Name</key><value>{tag_value}</value></item></tagSet>"
+        "</item></instancesSet></item>"
+    )
