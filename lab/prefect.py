@@ -9,7 +9,8 @@ import sys
 import sysconfig
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
 from pathlib import Path
 
 from lab.environment import variables
@@ -18,6 +19,8 @@ from lab.lab import ROOT, Lab
 
 ENVIRONMENT = "lab"
 WORK_POOL = "tt-deploy"
+REGISTERED = ("deployments", "flows", "tasks", "blocks", "delivery")
+"""Packages that registration and deployments are made from, beside `prefect.yaml`."""
 LEASES = "prefect.server.concurrency.lease_storage.filesystem"
 
 
@@ -59,14 +62,30 @@ def is_healthy(port: int) -> bool:
         return False
 
 
-def register(lab: Lab) -> None:
-    """Register the lab as an environment of the product."""
+def register(lab: Lab) -> str | None:
+    """Register the lab as an environment of the product and create its deployments.
+
+    Not done again for the same product and the same lab: both look at everything there is,
+    which takes longer than all the rest of an `up` that finds the lab up.
+    """
+    note = lab.settings.home / "prefect" / "registered"
+    product = product_digest(ROOT, variables(lab))
+    if note.exists() and note.read_text() == product:
+        return "as before"
     run("registration", lab, [sys.executable, "-m", "deployments.register", ENVIRONMENT])
-
-
-def deploy_flows(lab: Lab) -> None:
-    """Create the deployments of `prefect.yaml`."""
     run("deployments", lab, [program("prefect"), "--no-prompt", "deploy", "--all"])
+    note.write_text(product)
+    return None
+
+
+def product_digest(root: Path, facts: Mapping[str, str]) -> str:
+    """What stands for all that registration reads: the product's files, the lab's facts."""
+    summary = sha256(repr(sorted(facts.items())).encode())
+    sources = [file for name in REGISTERED for file in (root / name).rglob("*.py")]
+    sources += [*root.glob("*.yaml"), *(root / "deployments").rglob("*.yaml")]
+    for file in sorted(sources):
+        summary.update(f"{file.relative_to(root)}\0".encode() + file.read_bytes())
+    return summary.hexdigest()
 
 
 def start_worker(lab: Lab) -> None:

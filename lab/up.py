@@ -95,12 +95,12 @@ class Up:
         return steps if self._bare else steps + self._prefect_steps()
 
     def _prefect_steps(self) -> list[Step]:
-        everything = ("prefect server", "clones", "registries", "slack")
         return [
             Step("prefect server", lambda: prefect.start_server(self._lab), needs=("packages",)),
-            Step("registration", lambda: prefect.register(self._lab), needs=everything),
-            Step("deployments", lambda: prefect.deploy_flows(self._lab), needs=("registration",)),
-            Step("worker", lambda: prefect.start_worker(self._lab), needs=("deployments",)),
+            Step("registration", lambda: prefect.register(self._lab), needs=("prefect server",)),
+            Step(
+                "worker", lambda: prefect.start_worker(self._lab), needs=("registration", "clones")
+            ),
         ]
 
     def _packages(self) -> None:
