@@ -12,13 +12,21 @@ from pathlib import Path
 from typing import Protocol, TypeVar
 
 from blocks.aws_hosts import Host, Invocation, Output
-from delivery.errors import HostError, HostTimedOut, HostUnreachable, TransientError
+from delivery.errors import (
+    DeliveryError,
+    HostError,
+    HostScriptFailed,
+    HostTimedOut,
+    HostUnreachable,
+    TransientError,
+)
 from delivery.host_script import HostAnswer, compose_script, last_words_of, read_answer
 
 SCRIPTS = Path(__file__).parent.parent / "host"
 _FIRST_POLL_SECONDS = 0.2
 _SLOWEST_POLL_SECONDS = 3.0
 _GRACE_SECONDS = 30
+_SILENCE_SECONDS = 2
 
 Answer = TypeVar("Answer", bound=HostAnswer)
 
@@ -79,54 +87,73 @@ def run_script(
     inputs = {"TT_STEP": run.step, **run.inputs}
     parts = [script_text(name) for name in ("lib", *run.libraries, run.step)]
     script = compose_script(parts, inputs)
-    command = door.send(
+    sent = door.send(
         hosts,
         script,
         comment=f"tt-deploy: {run.step}",
         delivery=run.delivery_seconds,
         execution=run.execution_seconds,
     )
-    deadline = clock() + run.delivery_seconds + run.execution_seconds + _GRACE_SECONDS
-    ended = _wait(door, command, hosts, deadline, sleep, clock)
-    return {
-        host.name: _answer(door, command, host, ended[host.instance_id], kind) for host in hosts
-    }
+    command = _Command(door, sent, sleep, clock)
+    ended = command.wait(hosts, run.delivery_seconds + run.execution_seconds + _GRACE_SECONDS)
+    return {host.name: _answer(command, host, ended[host.instance_id], kind) for host in hosts}
 
 
-def _wait(
-    door: HostDoor,
-    command: str,
-    hosts: Sequence[Host],
-    deadline: float,
-    sleep: Callable[[float], None],
-    clock: Callable[[], float],
-) -> dict[str, Invocation]:
-    wanted = {host.instance_id for host in hosts}
-    for pause in _pauses():
-        ended = _ended(door, command)
-        if wanted <= ended.keys():
-            return ended
-        if clock() > deadline:
-            door.cancel(command)
-            missing = ", ".join(h.name for h in hosts if h.instance_id not in ended)
-            raise HostUnreachable(
-                "Systems Manager never said how the command ended.",
-                where=missing,
-                next_command=f"aws ssm list-command-invocations --command-id {command} --details",
-            )
-        sleep(pause)
-    raise AssertionError("the pauses never end")
+@dataclass(frozen=True, slots=True)
+class _Command:
+    """A command that was sent. Asking again is cheap; giving up would send it a second time."""
 
+    door: HostDoor
+    id: str
+    sleep: Callable[[float], None]
+    clock: Callable[[], float]
 
-def _ended(door: HostDoor, command: str) -> dict[str, Invocation]:
-    """The invocations that are over; none if SSM could not be asked just now.
+    def wait(self, hosts: Sequence[Host], seconds: float) -> dict[str, Invocation]:
+        """How it ended on every host; after so many seconds it is cancelled and given up."""
+        wanted = {host.instance_id for host in hosts}
+        deadline = self.clock() + seconds
+        for pause in _pauses():
+            ended = self._ended()
+            if wanted <= ended.keys():
+                return ended
+            if self.clock() > deadline:
+                raise self._given_up([h.name for h in hosts if h.instance_id not in ended])
+            self.sleep(pause)
+        raise AssertionError("the pauses never end")
 
-    Asking again is cheap, while giving up here would send the script a second time.
-    """
-    try:
-        return {i.instance_id: i for i in door.invocations(command) if i.final}
-    except TransientError:
-        return {}
+    def output(self, host: Host) -> Output:
+        """What it printed on a host; right after the end SSM may not show it yet."""
+        began = self.clock()
+        for pause in _pauses():
+            waited = self.clock() - began
+            try:
+                output = self.door.output(self.id, host.instance_id)
+                if output.said or waited > _SILENCE_SECONDS:
+                    return output
+            except TransientError:
+                if waited > _GRACE_SECONDS:
+                    raise
+            self.sleep(pause)
+        raise AssertionError("the pauses never end")
+
+    @property
+    def look(self) -> str:
+        """What an operator types to see it."""
+        return f"aws ssm list-command-invocations --command-id {self.id} --details"
+
+    def _ended(self) -> dict[str, Invocation]:
+        try:
+            return {i.instance_id: i for i in self.door.invocations(self.id) if i.final}
+        except TransientError:
+            return {}
+
+    def _given_up(self, missing: Sequence[str]) -> HostUnreachable:
+        message = "Systems Manager never said how the command ended."
+        try:
+            self.door.cancel(self.id)
+        except DeliveryError as error:
+            message += f" It could not be cancelled either: {error.message}"
+        return HostUnreachable(message, where=", ".join(missing), next_command=self.look)
 
 
 def _pauses() -> Iterator[float]:
@@ -136,24 +163,32 @@ def _pauses() -> Iterator[float]:
         pause = min(pause * 1.3, _SLOWEST_POLL_SECONDS)
 
 
-def _answer(
-    door: HostDoor, command: str, host: Host, invocation: Invocation, kind: type[Answer]
-) -> Answer:
-    output = door.output(command, host.instance_id)
-    if invocation.status in ("Success", "Failed"):
-        return read_answer(kind, output.said, host=host.name, noise=output.noise)
-    raise _interrupted(command, host, invocation, last_words_of(output.said, output.noise))
+def _answer(command: _Command, host: Host, invocation: Invocation, kind: type[Answer]) -> Answer:
+    output = command.output(host)
+    last_words = last_words_of(output.said, output.noise)
+    if invocation.status not in ("Success", "Failed"):
+        raise _interrupted(command, host, invocation, last_words)
+    answer = read_answer(kind, output.said, host=host.name, noise=output.noise)
+    if invocation.status == "Failed":
+        raise HostScriptFailed(
+            f"The step '{answer.step}' reported success, but its script ended with an error.",
+            where=host.name,
+            last_words=last_words,
+            next_command=command.look,
+        )
+    return answer
 
 
-def _interrupted(command: str, host: Host, invocation: Invocation, last_words: str) -> HostError:
+def _interrupted(
+    command: _Command, host: Host, invocation: Invocation, last_words: str
+) -> HostError:
     status = invocation.status.replace(" ", "").lower()
-    look = f"aws ssm list-command-invocations --command-id {command} --details"
     if status in ("executiontimedout", "timedout"):
         return HostTimedOut(
             "The script ran longer than it may and was stopped.",
             where=host.name,
             last_words=last_words,
-            next_command=look,
+            next_command=command.look,
         )
     if status in ("deliverytimedout", "undeliverable", "terminated", "invalidplatform"):
         return HostUnreachable(
@@ -166,5 +201,5 @@ def _interrupted(command: str, host: Host, invocation: Invocation, last_words: s
         f"The command ended as {invocation.status}.",
         where=host.name,
         last_words=last_words,
-        next_command=look,
+        next_command=command.look,
     )
