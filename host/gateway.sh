@@ -76,7 +76,7 @@ gateway_tell() {
     local answer
     answer=$(gateway_ask "$1" | grep -v '^$' || true)
     case "$answer" in
-    "" | *"changed its FQDN"* | *"IP changed"* | *"nothing changed"*) ;;
+    "" | *"no need to change"* | *"changed its FQDN"* | *"IP changed"* | *"nothing changed"*) ;;
     *) say "gateway: '$1' -> $answer" ;;
     esac
 }

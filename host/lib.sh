@@ -174,7 +174,7 @@ explain_secrets_failure() {
 compose_files() {
     need TT_CLONE TT_COMPOSE_FILE TT_PROJECT
     compose=(docker compose --project-name "$TT_PROJECT" --file "$TT_CLONE/$TT_COMPOSE_FILE"
-        --progress plain)
+        --progress quiet)
 }
 
 # The id of the running container of a service; empty if there is none.

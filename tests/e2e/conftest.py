@@ -11,11 +11,14 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
+
+if TYPE_CHECKING:
+    from tests.e2e.delivering import Delivering
 
 ROOT = Path(__file__).resolve().parents[2]
 PATIENCE_SECONDS = 600
@@ -28,7 +31,7 @@ class RunningLab:
     home: Path
     status: Mapping[str, Any]
     """What `status --json` says."""
-    env: Mapping[str, str]
+    env: Mapping[str, str] = field(repr=False)
     """The environment of a command that is to work with this lab."""
 
     def command(self, *arguments: str, timeout: float = PATIENCE_SECONDS) -> str:
@@ -88,3 +91,12 @@ def lab(lab_home: Path) -> Iterator[RunningLab]:
     )
     if not keep:
         lab_command(lab_home, "down")
+
+
+@pytest.fixture(scope="session")
+def delivering(lab: RunningLab) -> "Delivering":
+    """The product in that lab: a Prefect server, the environment registered, a worker."""
+    from tests.e2e.delivering import Delivering
+
+    lab.command("up")
+    return Delivering(lab)

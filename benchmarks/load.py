@@ -1,0 +1,135 @@
+"""An open-loop load on loopback: requests leave on time, however long the answers take.
+
+Closed loops hide an outage: a client that waits for its answer asks nothing meanwhile
+(G. Tene, "How NOT to Measure Latency"). Bounded in rate and time; stops by itself.
+"""
+
+import asyncio
+import itertools
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+import httpx
+
+_LONGEST_SECONDS = 600.0
+_FASTEST_PER_SECOND = 200.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One request: when it left (seconds since the load began), how long, what came."""
+
+    at: float
+    seconds: float
+    status: int
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What a load saw. Seconds are wall time; a request without an answer has status 0."""
+
+    answers: tuple[Answer, ...]
+
+    @property
+    def failed(self) -> list[Answer]:
+        """Everything but a 2xx answer."""
+        return [answer for answer in self.answers if not 200 <= answer.status < 300]
+
+    @property
+    def longest_gap_seconds(self) -> float:
+        """The longest time between two requests that were answered well."""
+        good = [answer.at for answer in self.answers if 200 <= answer.status < 300]
+        return max((b - a for a, b in itertools.pairwise(good)), default=0.0)
+
+    @property
+    def versions(self) -> Counter[str]:
+        """How many answers each version gave."""
+        return Counter(answer.version for answer in self.answers if answer.version)
+
+    def percentile(self, share: float) -> float:
+        """The latency in seconds that ``share`` (0 to 1) of the good answers stayed within."""
+        good = sorted(a.seconds for a in self.answers if 200 <= a.status < 300)
+        return good[min(len(good) - 1, int(len(good) * share))] if good else 0.0
+
+
+class Load:
+    """Sends ``per_second`` GETs to ``url`` until it is left; use as a context manager.
+
+    ``keep_alive`` reuses connections as browsers do, otherwise each request opens its own.
+    Raises ValueError for anything but a loopback address or an unreasonable rate.
+    """
+
+    def __init__(self, url: str, *, per_second: float, keep_alive: bool = False) -> None:
+        if urlsplit(url).hostname not in ("127.0.0.1", "localhost"):
+            raise ValueError(f"a load goes to loopback only, not to {url}")
+        if not 0 < per_second <= _FASTEST_PER_SECOND:
+            raise ValueError(f"{per_second} requests per second are out of bounds")
+        self._url = url
+        self._pause = 1.0 / per_second
+        self._limits = httpx.Limits(
+            max_connections=500, max_keepalive_connections=100 if keep_alive else 0
+        )
+        self._stop = threading.Event()
+        self._answers: list[Answer] = []
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self,
+        _kind: type[BaseException] | None,
+        _error: BaseException | None,
+        _trace: TracebackType | None,
+    ) -> None:
+        self._stop.set()
+        self._thread.join()
+
+    @property
+    def figures(self) -> Figures:
+        """What was seen so far, in the order in which the requests left."""
+        return Figures(tuple(sorted(self._answers, key=lambda answer: answer.at)))
+
+    async def _run(self) -> None:
+        began = time.perf_counter()
+        async with httpx.AsyncClient(limits=self._limits, timeout=10.0, trust_env=False) as client:
+            asked: list[asyncio.Task[None]] = []
+            for number in range(int(_LONGEST_SECONDS / self._pause)):
+                if self._stop.is_set():
+                    break
+                asked.append(asyncio.create_task(self._ask(client, began)))
+                due = began + (number + 1) * self._pause
+                await asyncio.sleep(max(0.0, due - time.perf_counter()))
+            await asyncio.gather(*asked)
+
+    async def _ask(self, client: httpx.AsyncClient, began: float) -> None:
+        left = time.perf_counter()
+        status, version = 0, ""
+        try:
+            reply = await client.get(self._url)
+            status = reply.status_code
+            version = _version_in(reply)
+        except httpx.HTTPError:
+            status = 0
+        self._answers.append(Answer(left - began, time.perf_counter() - left, status, version))
+
+
+def _version_in(reply: httpx.Response) -> str:
+    if "json" not in reply.headers.get("content-type", ""):
+        return ""
+    body = reply.json()
+    return str(body.get("version", "")) if isinstance(body, dict) else ""
+
+
+def together(loads: Sequence[Load]) -> Figures:
+    """The figures of several loads that ran side by side, as one."""
+    answers = [answer for load in loads for answer in load.figures.answers]
+    return Figures(tuple(sorted(answers, key=lambda answer: answer.at)))

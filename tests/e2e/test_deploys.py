@@ -1,0 +1,157 @@
+"""A release of a real application reaches a real host, end to end."""
+
+import json
+
+import httpx
+import pytest
+
+from benchmarks.load import together
+from tests.e2e.delivering import Delivering
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
+
+def test_a_first_deploy_brings_an_empty_host_to_a_healthy_release(delivering: Delivering) -> None:
+    done = delivering.run("deploy", "--reason", "first of all", "--actor", "a test")
+
+    assert (done.status, done.outcome) == (0, "DEPLOYED"), done.said
+    assert done.answer["previous_version"] == ""
+    info = httpx.get(f"{delivering.app_url}/actuator/info", trust_env=False).json()
+    assert info["commit"] == done.answer["revision"]
+    assert info["version"].removeprefix("v") == done.answer["version"]
+    assert delivering.record()[-1]["image"].endswith(done.answer["digest"])
+    head = delivering.lab.exec(
+        "git", "-c", "safe.directory=*", "-C", "/dockerProjects/tt-src/WEB7_9_B2ST_BE",
+        "rev-parse", "HEAD",
+    )  # fmt: skip
+    assert head.strip() == done.answer["revision"]
+
+
+def test_the_same_revision_again_mints_builds_and_restarts_nothing(delivering: Delivering) -> None:
+    tags, containers = delivering.tags(), delivering.containers()
+
+    done = delivering.run("deploy")
+
+    assert (done.status, done.outcome) == (0, "UP_TO_DATE"), done.said
+    assert delivering.tags() == tags
+    assert delivering.containers() == containers
+    assert "not built" in done.said
+
+
+def test_a_second_release_takes_over_without_a_failed_request(delivering: Delivering) -> None:
+    before, serving = delivering.containers(), delivering.serving()
+    sha = delivering.commit("feat", message="tickets can be sorted")
+
+    with delivering.under_load() as loads:
+        done = delivering.run("deploy", "--revision", sha)
+
+    assert (done.status, done.outcome) == (0, "DEPLOYED"), done.said
+    assert done.answer["changed"] == ["app"]
+    figures = together(loads)
+    assert figures.failed == []
+    assert set(figures.versions) == {serving, delivering.serving()}
+    after = delivering.containers()
+    assert {n: i for n, i in before.items() if "app" not in n} == {
+        name: id_ for name, id_ in after.items() if "app" not in name
+    }
+    assert len(delivering.app_containers()) == 1
+
+
+def test_each_service_failing_once_is_waited_out(delivering: Delivering) -> None:
+    delivering.commit("fix", message="survives a bad moment")
+    for target, kind in (("github", "error"), ("doppler", "error"), ("ssm", "throttle")):
+        delivering.lab.command("fault", target, kind, "--count", "1", "--for", "120")
+    try:
+        done = delivering.run("deploy")
+    finally:
+        for target in ("github", "doppler", "ssm"):
+            delivering.lab.command("fault", target, "clear")
+
+    assert (done.status, done.outcome) == (0, "DEPLOYED"), done.said
+
+
+def test_a_script_that_fails_on_the_host_fails_the_deploy_in_its_own_words(
+    delivering: Delivering,
+) -> None:
+    serving = delivering.serving()
+    sha = delivering.commit("fix", message="will not arrive")
+    delivering.lab.exec("mv", "/etc/tt-secrets/doppler-token", "/etc/tt-secrets/elsewhere")
+    try:
+        done = delivering.run("deploy", "--revision", sha)
+    finally:
+        delivering.lab.exec("mv", "/etc/tt-secrets/elsewhere", "/etc/tt-secrets/doppler-token")
+
+    assert (done.status, done.outcome) == (1, "FAILED"), done.said
+    assert "/etc/tt-secrets/doppler-token does not exist" in done.answer["failure"]["message"]
+    assert done.answer["failure"]["where"] == "TT-ec2-1"
+    assert done.answer["failure"]["next_command"]
+    assert delivering.serving() == serving
+
+
+def test_a_dry_run_shows_the_plan_and_touches_nothing(delivering: Delivering) -> None:
+    tags, containers = delivering.tags(), delivering.containers()
+    delivering.commit("feat", message="only looked at")
+
+    done = delivering.run("deploy", "--dry-run")
+
+    assert (done.status, done.outcome) == (0, "PLANNED"), done.said
+    assert done.answer["version"]
+    assert delivering.tags() == tags
+    assert delivering.containers() == containers
+
+
+def test_health_is_a_flow_of_its_own(delivering: Delivering) -> None:
+    done = delivering.run("healthcheck")
+
+    assert (done.status, done.outcome) == (0, "HEALTHY"), done.said
+    assert {probe["name"] for probe in done.answer["probes"]} == {"actuator", "redis", "postgres"}
+
+
+def test_no_secret_is_left_anywhere_but_in_the_token_file(delivering: Delivering) -> None:
+    lab = delivering.lab
+    secrets = {
+        value
+        for name, value in lab.env.items()
+        if name.startswith("TT_") and name.endswith(("_TOKEN", "_PASSWORD", "_WEBHOOK_URL"))
+    }
+    token = lab.env["TT_DOPPLER_TOKEN"]
+    held = httpx.get(
+        f"{lab.status['doppler_url']}/v3/configs/config/secrets/download",
+        params={"project": "tt", "config": "prd", "format": "json"},
+        auth=(token, ""),
+        trust_env=False,
+    ).json()
+    sensitive = ("PASSWORD", "SECRET", "TOKEN", "WEBHOOK")
+    secrets |= {v for n, v in held.items() if any(word in n for word in sensitive)}
+    assert len(secrets) >= 8
+
+    ssm = lab.command("ssm", "history")
+    server = _everything_the_prefect_server_keeps(lab.status["prefect_api_url"])
+    database = (lab.home / "prefect").rglob("*")
+    stored = b"".join(path.read_bytes() for path in database if path.is_file())
+    for secret in secrets:
+        assert secret not in ssm
+        assert secret not in server
+        assert secret.encode() not in stored
+    assert _files_with(delivering, secrets) == {"/etc/tt-secrets/doppler-token"}
+
+
+def _everything_the_prefect_server_keeps(api: str) -> str:
+    kept = []
+    for kind in ("flow_runs", "task_runs", "artifacts", "logs", "events", "deployments"):
+        reply = httpx.post(f"{api}/{kind}/filter", json={"limit": 200}, trust_env=False)
+        kept.append(json.dumps(reply.json()) if reply.status_code == 200 else "")
+    assert any(kept)
+    return "\n".join(kept)
+
+
+def _files_with(delivering: Delivering, secrets: set[str]) -> set[str]:
+    """Files on the host with a secret in them, but for Docker's own root-only state."""
+    patterns = "\n".join(sorted(secrets))
+    script = (
+        'printf %s "$0" > /dev/shm/patterns; '
+        "grep -rlF -f /dev/shm/patterns --exclude-dir=proc --exclude-dir=sys --exclude-dir=dev "
+        "--exclude-dir=docker --exclude-dir=containerd / 2>/dev/null; rm -f /dev/shm/patterns"
+    )
+    found = delivering.lab.exec("bash", "-c", script, patterns, timeout=300)
+    return set(found.split())

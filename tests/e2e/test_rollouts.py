@@ -1,0 +1,145 @@
+"""Rollouts nobody notices, and a way back that takes itself."""
+
+import time
+
+import pytest
+
+from benchmarks.load import Figures, together
+from tests.e2e.delivering import Answered, Delivering
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
+
+@pytest.fixture(autouse=True)
+def serving(delivering: Delivering) -> str:
+    """A healthy release serves, and it is at the branch's head; its version."""
+    if not delivering.serving() or len(delivering.record()) < 2:
+        delivering.run("deploy")
+        delivering.commit("fix", message="something to come back from")
+        assert delivering.run("deploy").outcome == "DEPLOYED"
+    return delivering.serving()
+
+
+def deploy_under_load(delivering: Delivering, behaviour: str) -> tuple[Answered, Figures]:
+    sha = delivering.commit("fix", behaviour=behaviour, message=f"a release that is {behaviour}")
+    with delivering.under_load() as loads:
+        done = delivering.run("deploy", "--revision", sha)
+    delivering.commit("fix", behaviour="healthy", message="mended")
+    return done, together(loads)
+
+
+@pytest.mark.parametrize("behaviour", ["never-healthy", "crash-after=4"])
+def test_a_bad_release_leaves_the_old_one_serving_every_request(
+    delivering: Delivering, serving: str, behaviour: str
+) -> None:
+    recorded = len(delivering.record())
+
+    done, figures = deploy_under_load(delivering, behaviour)
+
+    assert (done.status, done.outcome) == (1, "ROLLED_BACK"), done.said
+    assert figures.failed == []
+    assert delivering.serving() == serving
+    assert len(delivering.app_containers()) == 1
+    assert delivering.record()[-1]["tag"] == serving
+    assert len(delivering.record()) <= recorded + 1
+
+
+def test_a_release_that_answers_500_is_taken_back(delivering: Delivering, serving: str) -> None:
+    done, figures = deploy_under_load(delivering, "fail-rate=0.5")
+
+    assert (done.status, done.outcome) == (1, "ROLLED_BACK"), done.said
+    assert delivering.serving() == serving
+    # Only the new release's own answers can be errors, and only while it was watched.
+    assert all(answer.status == 500 for answer in figures.failed)
+
+
+def test_rollback_brings_the_previous_release_back_without_a_failed_request(
+    delivering: Delivering, serving: str
+) -> None:
+    expected = [line["tag"] for line in delivering.record() if line["tag"] != serving][-1]
+
+    with delivering.under_load() as loads:
+        done = delivering.run("rollback", "--reason", "second thoughts")
+
+    assert (done.status, done.outcome) == (0, "DEPLOYED"), done.said
+    assert together(loads).failed == []
+    assert delivering.serving() == expected
+
+
+def test_rollback_to_what_is_not_there_is_refused_before_anything_is_touched(
+    delivering: Delivering,
+) -> None:
+    containers = delivering.containers()
+
+    done = delivering.run("rollback", "--to", "v99.0.0")
+
+    assert (done.status, done.outcome) == (1, "REFUSED"), done.said
+    assert "v99.0.0" in done.answer["failure"]["message"]
+    assert delivering.containers() == containers
+
+
+@pytest.mark.parametrize("seconds", [6.0, 14.0])
+def test_a_worker_killed_in_mid_rollout_loses_no_request_and_the_next_run_converges(
+    delivering: Delivering, seconds: float
+) -> None:
+    sha = delivering.commit("fix", message=f"killed after {seconds} s")
+
+    with delivering.under_load() as loads:
+        worker = delivering.start("deploy", "--revision", sha)
+        time.sleep(seconds)
+        delivering.kill(worker)
+        time.sleep(1)
+        done = delivering.run("deploy", "--revision", sha)
+
+    assert done.outcome in ("DEPLOYED", "UP_TO_DATE"), done.said
+    assert together(loads).failed == []
+    assert len(delivering.app_containers()) == 1
+    assert delivering.record()[-1]["revision"] == sha
+
+
+def test_the_script_killed_on_the_host_leaves_a_release_serving(delivering: Delivering) -> None:
+    sha = delivering.commit("fix", message="its rollout is killed on the host")
+
+    with delivering.under_load() as loads:
+        worker = delivering.start("deploy", "--revision", sha)
+        killed = _kill_on_host_when(delivering, containers=2)
+        worker.wait(timeout=300)
+        done = delivering.run("deploy", "--revision", sha)
+
+    assert killed
+    assert done.outcome in ("DEPLOYED", "UP_TO_DATE"), done.said
+    assert together(loads).failed == []
+    assert len(delivering.app_containers()) == 1
+
+
+def test_a_reboot_in_mid_rollout_comes_back_with_one_healthy_release(
+    delivering: Delivering,
+) -> None:
+    sha = delivering.commit("fix", message="the host reboots meanwhile")
+    worker = delivering.start("deploy", "--revision", sha)
+    assert _wait_for(delivering, containers=2)
+
+    delivering.lab.command("fault", "host", "reboot")
+    worker.wait(timeout=390)
+    done = delivering.run("deploy", "--revision", sha)
+
+    assert done.outcome in ("DEPLOYED", "UP_TO_DATE"), done.said
+    assert len(delivering.app_containers()) == 1
+    assert delivering.record()[-1]["revision"] == sha
+
+
+def _wait_for(delivering: Delivering, *, containers: int, seconds: float = 120) -> bool:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if len(delivering.app_containers()) >= containers:
+            return True
+        time.sleep(0.3)
+    return False
+
+
+def _kill_on_host_when(delivering: Delivering, *, containers: int) -> bool:
+    """Kill the rollout's own process on the host once the new container stands beside the old."""
+    if not _wait_for(delivering, containers=containers):
+        return False
+    delivering.lab.exec("pkill", "-9", "-f", "/run/tt-deploy/jobs/rollout-")
+    return True
