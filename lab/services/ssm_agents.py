@@ -21,6 +21,8 @@ from lab.services.ssm_model import Command, Result
 from lab.services.ssm_store import Agent, SsmStore
 
 LONGEST_WAIT_SECONDS = 20.0
+A_WHILE_SECONDS = 1.0
+"""How often an idle long poll looks whether time itself has changed something."""
 Message = dict[str, Any]
 
 
@@ -91,7 +93,7 @@ class AgentDoor:
             if waiting or left <= 0:
                 return JSONResponse({"messages": waiting})
             try:
-                await asyncio.wait_for(event.wait(), min(left, self._next_look()))
+                await asyncio.wait_for(event.wait(), min(left, self._next_look(agent.instance_id)))
             except TimeoutError:
                 continue
 
@@ -119,7 +121,7 @@ class AgentDoor:
     def _waiting(self, instance_id: str, holds: set[str]) -> Iterator[Message]:
         now = self._clock()
         self._store.advance(now)
-        for command in self._store.commands.values():
+        for command in self._store.open_commands():
             invocation = command.invocations.get(instance_id)
             if invocation is None or invocation.is_over:
                 continue
@@ -130,9 +132,14 @@ class AgentDoor:
             elif invocation.status == "Cancelling" and held:
                 yield {"kind": "cancel", "command_id": command.command_id}
 
-    def _next_look(self) -> float:
-        """How long to sleep before a command that is still on its way may have arrived."""
-        return max(self._timing.delivered_after_seconds, 0.02)
+    def _next_look(self, instance_id: str) -> float:
+        """How long to sleep, unless woken: less if a command is on its way to this agent."""
+        on_its_way = any(
+            command.invocations[instance_id].status == "Pending"
+            for command in self._store.open_commands()
+            if instance_id in command.invocations
+        )
+        return max(self._timing.delivered_after_seconds, 0.02) if on_its_way else A_WHILE_SECONDS
 
     def _event(self, instance_id: str) -> asyncio.Event:
         return self._news.setdefault(instance_id, asyncio.Event())

@@ -74,6 +74,11 @@ class Command:
         return {**asdict(self), "invocations": [asdict(i) for i in self.invocations.values()]}
 
     @property
+    def is_over(self) -> bool:
+        """Whether nothing of it can change any more."""
+        return all(invocation.is_over for invocation in self.invocations.values())
+
+    @property
     def errors(self) -> int:
         """How many invocations count against MaxErrors."""
         return sum(i.details in COUNTS_AS_ERROR for i in self.invocations.values())

@@ -30,26 +30,35 @@ class Agent:
 
 
 class SsmStore:
-    """Commands and agents, in memory and on the disk; used from one thread."""
+    """Commands and agents, in memory and on the disk; used by one thread at a time."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         # Autocommit; WAL so that a kill at any moment leaves the last change readable.
-        self._disk = sqlite3.connect(path, isolation_level=None)
+        self._disk = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
         self._disk.execute("PRAGMA journal_mode=WAL")
         self._disk.executescript(SCHEMA)
         self.commands: dict[str, Command] = {
             row[0]: Command.from_record(json.loads(row[1]))
             for row in self._disk.execute("SELECT id, record FROM command ORDER BY requested_at")
         }
+        self._open = {c.command_id: c for c in self.commands.values() if not c.is_over}
         self.agents: dict[str, Agent] = {
             row[0]: Agent(**json.loads(row[1]))
             for row in self._disk.execute("SELECT instance_id, record FROM agent")
         }
 
+    def open_commands(self) -> list[Command]:
+        """The commands with an invocation that is not over, oldest first."""
+        return list(self._open.values())
+
     def save_command(self, command: Command) -> None:
         """Keep a new or changed command."""
         self.commands[command.command_id] = command
+        if command.is_over:
+            self._open.pop(command.command_id, None)
+        else:
+            self._open[command.command_id] = command
         self._disk.execute(
             "INSERT OR REPLACE INTO command VALUES (?, ?, ?)",
             (command.command_id, command.requested_at, json.dumps(command.to_record())),
@@ -65,6 +74,6 @@ class SsmStore:
 
     def advance(self, now: float) -> None:
         """Let time pass for every command that is not over."""
-        for command in self.commands.values():
+        for command in self.open_commands():
             if command.advance(now):
                 self.save_command(command)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -38,6 +40,32 @@ def served(app: ASGIApp, port: int) -> Iterator[str]:
     finally:
         running.should_exit = True
         thread.join(20)
+
+
+@contextmanager
+def process_of(settings: LabSettings, name: str) -> Iterator[None]:
+    """A service as the lab runs it, ended as the lab ends it."""
+    command = [sys.executable, "-m", f"lab.services.{name}", "--home", str(settings.home)]
+    running = subprocess.Popen(command)
+    health = f"http://127.0.0.1:{settings.ports[name]}/_lab/health"
+    due = time.monotonic() + 60
+    try:
+        while not answers(health):
+            assert running.poll() is None, "the service ended while starting"
+            assert time.monotonic() < due, "the service did not start"
+            time.sleep(0.05)
+        yield
+    finally:
+        running.terminate()
+        running.wait(20)
+
+
+def answers(url: str) -> bool:
+    """Whether a service is up."""
+    try:
+        return httpx.get(url, trust_env=False, timeout=5).status_code == 200
+    except httpx.HTTPError:
+        return False
 
 
 @contextmanager
