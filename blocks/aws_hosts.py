@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 
 import boto3
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectionError,
+    HTTPClientError,
+    IncompleteReadError,
+)
+from botocore.parsers import ResponseParserError
 
 from delivery.errors import ConfigurationError, DeliveryError, HostError, HostUnreachable
 
@@ -126,7 +133,7 @@ class AwsHosts:
                     "executionTimeout": [str(execution)],
                 },
             )
-        return str(reply["Command"]["CommandId"])
+            return str(reply["Command"]["CommandId"])
 
     def invocations(self, command_id: str) -> list[Invocation]:
         """How far the command is on every host; empty while SSM does not know it yet."""
@@ -135,13 +142,13 @@ class AwsHosts:
                 CommandId=command_id
             )
             rows = [row for page in pages for row in page.get("CommandInvocations", [])]
-        return [_invocation(row) for row in rows]
+            return [_invocation(row) for row in rows]
 
     def output(self, command_id: str, instance_id: str) -> Output:
         """What the command printed on one host (the listing keeps 2,500 characters only)."""
         with Translated("reading a command's output"):
             reply = self._ssm.get_command_invocation(CommandId=command_id, InstanceId=instance_id)
-        return Output(reply["StandardOutputContent"], reply["StandardErrorContent"])
+            return Output(reply["StandardOutputContent"], reply["StandardErrorContent"])
 
     def cancel(self, command_id: str) -> None:
         """Ask SSM to stop the command; what already ran is not undone."""
@@ -174,6 +181,8 @@ class Translated:
     def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
         if isinstance(error, ClientError | BotoCoreError):
             raise translate(error, self._doing) from None
+        if isinstance(error, ResponseParserError | KeyError):
+            raise HostUnreachable(f"AWS's answer does not read while {self._doing}.") from None
 
 
 def translate(error: ClientError | BotoCoreError, doing: str) -> DeliveryError:
@@ -185,7 +194,9 @@ def translate(error: ClientError | BotoCoreError, doing: str) -> DeliveryError:
                 f"The AWS settings are incomplete ({kind}) while {doing}.",
                 next_command="python -m deployments.register ENVIRONMENT",
             )
-        return HostUnreachable(f"AWS did not answer while {doing}: {kind}.")
+        if isinstance(error, HTTPClientError | ConnectionError | IncompleteReadError):
+            return HostUnreachable(f"AWS did not answer while {doing}: {kind}.")
+        return HostError(f"AWS cannot be asked that, while {doing}: {error}")
     code = error.response.get("Error", {}).get("Code", "")
     message = error.response.get("Error", {}).get("Message", "")
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
