@@ -18,7 +18,7 @@ from blocks.buildx import Buildx
 from blocks.doppler import DopplerSecrets
 from blocks.github import GitHubRepository
 from blocks.registry import Registry
-from delivery.errors import ConfigurationError
+from delivery.errors import BadRequest, ConfigurationError
 from delivery.image import ImageRepository
 from delivery.policies import HealthPolicy, HostLayout, ReleasePages, RolloutPolicy, StageTimeouts
 from delivery.redaction import redact
@@ -128,7 +128,10 @@ class Environment(Block):
     @field_validator("image")
     @classmethod
     def _image_reads(cls, image: str) -> str:
-        ImageRepository.parse(image)
+        try:
+            ImageRepository.parse(image)
+        except BadRequest as error:
+            raise ValueError(error.message) from None
         return image
 
     @property
@@ -200,7 +203,7 @@ def load_environment(name: str) -> Environment:
     """
     try:
         loaded = Environment.load(name)
-    except ValueError as error:
+    except (ValueError, RuntimeError) as error:  # RuntimeError: Prefect's word for invalid
         missing = isinstance(error.__cause__, ObjectNotFound)
         problem = "is not registered on" if missing else "cannot be read from"
         raise ConfigurationError(

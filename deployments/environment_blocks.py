@@ -13,7 +13,7 @@ from pydantic import SecretStr, ValidationError
 
 from blocks.doppler import DopplerSecrets
 from blocks.environment import Environment
-from delivery.errors import BadRequest, ConfigurationError
+from delivery.errors import ConfigurationError
 from deployments.credentials import Credentials
 from deployments.environment_file import (
     AwsAccount,
@@ -51,8 +51,6 @@ class EnvironmentBlocks:
             raise ConfigurationError(
                 f"The environment file is wrong: {problems_of(error)}"
             ) from None
-        except BadRequest as error:
-            raise ConfigurationError(f"The environment file is wrong: {error.message}") from None
 
 
 def environment_blocks(
