@@ -26,6 +26,7 @@ check_prometheus() {
 
 # As the deploy renders it; the templates lie elsewhere than in the container.
 check_alertmanager() {
+    # shellcheck disable=SC2016 # a literal dollar
     sed -e 's#${SLACK_WEBHOOK_AUTH}#http://127.0.0.1/services/T/B/X#' \
         -e "s#/etc/alertmanager-templates#$PWD/$MONITORING/alertmanager/templates#" \
         "$MONITORING/alertmanager/alertmanager.yml" >"$scratch/alertmanager.yml"

@@ -1,0 +1,1 @@
+"""What is deployed: the files of stack/ themselves, and its scripts against real servers."""
