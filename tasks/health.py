@@ -94,7 +94,7 @@ def watch(
     samples: list[Sample] = []
     while True:
         try:
-            samples += look()
+            samples += look() or [Sample(passed=False, detail="nothing was seen")]
         except (HostError, TransientError) as error:
             samples.append(Sample(passed=False, detail=error.message))
         passed = passes_in_a_row(samples) >= policy.passes

@@ -132,6 +132,10 @@ class FakeEnvironment(Environment):
         """The seconds that GitHub's door has waited, one by one."""
         return self._clock.sleeps
 
+    def secrets(self) -> list[str]:
+        """Every secret that this environment knows; none may be seen anywhere."""
+        return list(SECRETS.values())
+
     def hosts_door(self) -> FakeHosts:
         return self._hosts
 
