@@ -8,7 +8,6 @@ a read token, a missing token) the wording here is a guess and nothing should ma
 from __future__ import annotations
 
 import base64
-import json
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -22,6 +21,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from lab.services.doppler_formats import FORMATS, rendered
 from lab.services.doppler_seed import seed_values
 from lab.services.doppler_state import NAME, DopplerState, Token
 from lab.services.faults import STATUS, FaultRequest
@@ -30,7 +30,6 @@ from lab.settings import LabSettings
 
 EXAMPLE = Path(__file__).resolve().parents[2] / "stack" / "docker" / ".env.example"
 WORKPLACE = {"slug": "tt-lab", "name": "TT lab"}
-FORMATS = ("json", "env", "env-no-quotes", "docker", "yaml")
 
 
 class DopplerError(Exception):
@@ -217,21 +216,6 @@ def bearer(header: str) -> str:
     if scheme.lower() == "basic":
         return base64.b64decode(rest).decode().split(":")[0]
     return rest.strip() if scheme.lower() == "bearer" else ""
-
-
-def rendered(values: dict[str, str], style: str) -> str:
-    """All secrets in one of Doppler's download formats."""
-    if style == "json":
-        return json.dumps(values)
-    if style == "yaml":
-        return "".join(f"{name}: {json.dumps(value)}\n" for name, value in values.items())
-    if style == "env":
-        return "".join(f'{name}="{_quoted(value)}"\n' for name, value in values.items())
-    return "".join(f"{name}={value}\n" for name, value in values.items())
-
-
-def _quoted(value: str) -> str:
-    return value.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")
 
 
 def _described(raw: str, computed: str) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from lab.services.github_releases import Releases
 from lab.services.github_seed import seed
 from lab.services.github_shapes import Shapes
 from lab.services.github_smart import SmartHttp
+from lab.services.github_statuses import Statuses
 from lab.services.github_store import ALL_PERMISSIONS, GitHubStore
 from lab.services.serving import Faulty, main
 from lab.settings import LabSettings
@@ -59,6 +60,7 @@ class GitHub:
         self._refs = Refs(repository, shapes, self._hooks.pushed, clock)
         self._releases = Releases(repository, store, shapes, self._hooks.pushed, clock)
         self._deployments = Deployments(repository, store, shapes, clock)
+        self._statuses = Statuses(repository, store, shapes, clock)
         self._smart = SmartHttp(repository, store, self._hooks.pushed)
 
     def app(self) -> Starlette:
@@ -81,14 +83,15 @@ class GitHub:
     def _reading(self) -> list[BaseRoute]:
         code, refs = self._code, self._refs
         releases, deployments = self._releases, self._deployments
+        statuses = self._statuses
         handlers: dict[str, Handler] = {
             "": code.repository,
             "/branches": code.branches,
             "/branches/{branch:path}": code.branch,
             "/commits": code.commits,
             "/commits/{ref:path}/pulls": code.pulls,
-            "/commits/{ref:path}/statuses": deployments.commit_statuses,
-            "/commits/{ref:path}/status": deployments.combined_status,
+            "/commits/{ref:path}/statuses": statuses.list_all,
+            "/commits/{ref:path}/status": statuses.combined,
             "/commits/{ref:path}": code.commit,
             "/compare/{basehead:path}": code.compare,
             "/contents": code.contents,
@@ -126,7 +129,7 @@ class GitHub:
             ("deployments", "POST", "/deployments", deployments.create),
             ("deployments", "DELETE", one_deployment, deployments.delete),
             ("deployments", "POST", f"{one_deployment}/statuses", deployments.create_status),
-            ("statuses", "POST", "/statuses/{ref}", deployments.create_commit_status),
+            ("statuses", "POST", "/statuses/{ref}", self._statuses.create),
             ("administration", "GET", "/hooks", hooks.list_all),
             ("administration", "POST", "/hooks", hooks.create),
             ("administration", "DELETE", one_hook, hooks.delete),

@@ -6,8 +6,9 @@ import base64
 from urllib.parse import quote
 
 from lab.services.github_errors import GitHubError, not_found
-from lab.services.github_front import Answer, Call, links, page_size, paged
+from lab.services.github_front import Answer, Call
 from lab.services.github_git import Entry, GitRepository
+from lab.services.github_pages import links, page_size, paged
 from lab.services.github_shapes import Shape, Shapes, node
 
 COMPARED_COMMITS = 250

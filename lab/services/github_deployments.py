@@ -1,22 +1,23 @@
-"""Deployments with their statuses, and the statuses of commits."""
+"""Deployments and how they went."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 from lab.services.github_errors import GitHubError, invalid, not_found
-from lab.services.github_front import Answer, Call, paged
+from lab.services.github_front import Answer, Call
 from lab.services.github_git import GitRepository
+from lab.services.github_pages import paged
 from lab.services.github_shapes import VIEWER, Shape, Shapes, node
+from lab.services.github_statuses import newest_by_context
 from lab.services.github_store import GitHubStore, Row
 
 STATES = ("error", "failure", "inactive", "in_progress", "queued", "pending", "success")
-COMMIT_STATES = ("error", "failure", "pending", "success")
 DESCRIPTION_LIMIT = 140
 
 
 class Deployments:
-    """Handlers for `/deployments` and `/statuses`."""
+    """Handlers for `/deployments`."""
 
     def __init__(
         self,
@@ -110,51 +111,6 @@ class Deployments:
             row = self._store.add("deployment_statuses", row)
         return Answer(self._status_shape(row), 201)
 
-    def create_commit_status(self, call: Call) -> Answer:
-        """A status of a commit, one for each context counts."""
-        sha = self._commit(call.params["ref"])
-        state = call.want("state")
-        if state not in COMMIT_STATES:
-            raise invalid("Status", "state", "custom", f"{state} is not included in the list")
-        row = {
-            "sha": sha,
-            "state": state,
-            "description": call.get("description"),
-            "target_url": call.get("target_url"),
-            "context": call.get("context", str, "default"),
-            "created_at": self._now(),
-        }
-        with self._store.change():
-            row = self._store.add("statuses", row)
-        return Answer(self._commit_status_shape(row, with_creator=True), 201)
-
-    def commit_statuses(self, call: Call) -> Answer:
-        """Every status of a commit, newest first."""
-        sha = self._commit(call.params["ref"])
-        rows = [row for row in reversed(self._store.rows("statuses")) if row["sha"] == sha]
-        return paged(call, [self._commit_status_shape(row, with_creator=True) for row in rows])
-
-    def combined_status(self, call: Call) -> Answer:
-        """The newest status of each context, and what they come to."""
-        sha = self._commit(call.params["ref"])
-        newest = self._newest_by_context(sha)
-        states = {row["state"] for row in newest}
-        failed = states & {"error", "failure"}
-        whole = "failure" if failed else "success" if states == {"success"} else "pending"
-        repository = self._shapes.repository(self._now())
-        short = {k: v for k, v in repository.items() if not k.startswith(("has_", "permissions"))}
-        return Answer(
-            {
-                "state": whole,
-                "statuses": [self._commit_status_shape(r, with_creator=False) for r in newest],
-                "sha": sha,
-                "total_count": len(newest),
-                "repository": short,
-                "commit_url": f"{self._shapes.api}/commits/{sha}",
-                "url": f"{self._shapes.api}/commits/{sha}/status",
-            }
-        )
-
     def _refuse_behind(self, ref: str, sha: str) -> None:
         main = self._shapes.default_branch
         head = self._git.resolve(f"refs/heads/{main}")
@@ -164,7 +120,7 @@ class Deployments:
 
     def _refuse_unchecked(self, call: Call, ref: str, sha: str) -> None:
         wanted = call.get("required_contexts", list)
-        newest = {row["context"]: row["state"] for row in self._newest_by_context(sha)}
+        newest = {row["context"]: row["state"] for row in newest_by_context(self._store, sha)}
         contexts = list(newest) if wanted is None else wanted
         if failed := [context for context in contexts if newest.get(context) != "success"]:
             states = [{"context": c, "state": newest.get(c, "pending")} for c in failed]
@@ -194,10 +150,6 @@ class Deployments:
                     },
                 )
 
-    def _newest_by_context(self, sha: str) -> list[Row]:
-        rows = [row for row in self._store.rows("statuses") if row["sha"] == sha]
-        return list({row["context"]: row for row in rows}.values())
-
     def _statuses_of(self, deployment: Row) -> list[Row]:
         rows = self._store.rows("deployment_statuses")
         return [row for row in rows if row["deployment_id"] == deployment["id"]]
@@ -212,12 +164,6 @@ class Deployments:
         if row is None:
             raise not_found()
         return row
-
-    def _commit(self, name: str) -> str:
-        sha = self._git.resolve(name)
-        if sha is None:
-            raise GitHubError(422, f"No commit found for SHA: {name}")
-        return sha
 
     def _shape(self, row: Row) -> Shape:
         url = f"{self._shapes.api}/deployments/{row['id']}"
@@ -249,18 +195,3 @@ class Deployments:
             "deployment_url": deployment_url,
             "repository_url": self._shapes.api,
         }
-
-    def _commit_status_shape(self, row: Row, *, with_creator: bool) -> Shape:
-        shape = {
-            "url": f"{self._shapes.api}/statuses/{row['sha']}",
-            "avatar_url": f"{self._shapes.base}/avatars/{VIEWER}",
-            "id": row["id"],
-            "node_id": node("StatusContext", str(row["id"])),
-            "state": row["state"],
-            "description": row["description"],
-            "target_url": row["target_url"],
-            "context": row["context"],
-            "created_at": row["created_at"],
-            "updated_at": row["created_at"],
-        }
-        return {**shape, "creator": self._shapes.user(VIEWER)} if with_creator else shape

@@ -1,4 +1,4 @@
-"""What every call to the stand-in for GitHub goes through: token, limits, ETag, pages."""
+"""What every call to the stand-in for GitHub goes through: token, limits, ETag."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ import json
 import math
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
-from urllib.parse import urlencode
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import QueryParams
@@ -31,7 +30,6 @@ from lab.services.github_store import GitHubStore
 
 AN_HOUR = 3600
 AUTHENTICATED_LIMIT, ANONYMOUS_LIMIT = 5000, 60
-DEFAULT_PAGE, LARGEST_PAGE = 30, 100
 JSON_TYPE = "application/json; charset=utf-8"
 
 
@@ -190,44 +188,6 @@ def token_of(header: str) -> str:
         user, _, password = base64.b64decode(rest).decode().partition(":")
         return password or user
     return ""
-
-
-def paged(call: Call, rows: Sequence[Any]) -> Answer:
-    """One page of rows, with the Link header that leads to the others."""
-    size = page_size(call)
-    number = _number(call.query.get("page"), 1)
-    last = max(1, math.ceil(len(rows) / size))
-    start = (number - 1) * size
-    headers = links(call, number, last)
-    return Answer(list(rows[start : start + size]), headers=headers)
-
-
-def page_size(call: Call) -> int:
-    """`per_page`, at most 100."""
-    return min(LARGEST_PAGE, _number(call.query.get("per_page"), DEFAULT_PAGE))
-
-
-def links(call: Call, number: int, last: int) -> dict[str, str]:
-    """The Link header of page `number` of `last`; none where there is one page only."""
-    targets: dict[str, int] = {}
-    if number > 1:
-        targets |= {"prev": min(number - 1, last)}
-    if number < last:
-        targets |= {"next": number + 1, "last": last}
-    if number > 1:
-        targets |= {"first": 1}
-    if not targets:
-        return {}
-    query = dict(call.query)
-    parts = [
-        f'<{call.url}?{urlencode({**query, "page": page})}>; rel="{rel}"'
-        for rel, page in targets.items()
-    ]
-    return {"Link": ", ".join(parts)}
-
-
-def _number(text: str | None, default: int) -> int:
-    return int(text) if text and text.isdigit() and int(text) > 0 else default
 
 
 def _encode(answer: Answer) -> bytes:

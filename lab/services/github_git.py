@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+
+from lab.services.github_diff import Change, parse
 
 SHA = re.compile(r"[0-9a-f]{40}")
 FIELDS = ("%H", "%T", "%P", "%an", "%ae", "%ad", "%cn", "%ce", "%cd", "%B")
@@ -65,19 +67,6 @@ class GitRef:
     sha: str
     kind: str
     commit: str
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One file's part in a diff."""
-
-    status: str
-    path: str
-    previous: str | None
-    blob: str
-    additions: int
-    deletions: int
-    patch: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,14 +190,9 @@ class GitRepository:
 
     def changes(self, old: str, new: str) -> list[Change]:
         """The files that differ between two trees, renames found."""
-        raw = self.text("diff", "--raw", "-z", "-M", "--abbrev=40", old, new).split("\0")
-        numbers = _numbers(self.text("diff", "--numstat", "-z", "-M", old, new))
-        patches = _patches(self.text("diff", "-M", old, new))
-        found = list(_raw_changes(raw))
-        return [
-            Change(status, path, previous, blob, *numbers.get(path, (0, 0)), patch)
-            for (status, path, previous, blob), patch in zip(found, patches, strict=True)
-        ]
+        raw = self.text("diff", "--raw", "-z", "-M", "--abbrev=40", old, new)
+        numbers = self.text("diff", "--numstat", "-z", "-M", old, new)
+        return parse(raw, numbers, self.text("diff", "-M", old, new))
 
     def parent_or_nothing(self, commit: GitCommit) -> str:
         """What a commit is compared with: its first parent, or the empty tree."""
@@ -266,49 +250,6 @@ def _commit(words: Sequence[str]) -> GitCommit:
         committer=Person(cn, ce, cd),
         message=message.rstrip("\n"),
     )
-
-
-STATUS = {"A": "added", "D": "removed", "M": "modified", "T": "changed", "R": "renamed"}
-
-
-def _raw_changes(words: Sequence[str]) -> Iterator[tuple[str, str, str | None, str]]:
-    """Status, path, previous path and blob from `git diff --raw -z`."""
-    rest = iter(words)
-    for word in rest:
-        if not word:
-            return
-        _, _, old, new, letter = word.split(" ")
-        path = next(rest)
-        previous = None
-        if letter[0] in "RC":
-            previous, path = path, next(rest)
-        status = "copied" if letter[0] == "C" else STATUS[letter[0]]
-        yield status, path, previous, old if status == "removed" else new
-
-
-def _numbers(raw: str) -> dict[str, tuple[int, int]]:
-    """Added and removed lines by path, from `git diff --numstat -z`."""
-    found: dict[str, tuple[int, int]] = {}
-    rest = iter(raw.split("\0"))
-    for row in rest:
-        if not row:
-            break
-        added, removed, path = row.split("\t", 2)
-        if not path:
-            next(rest)
-            path = next(rest)
-        found[path] = (
-            int(added) if added.isdigit() else 0,
-            int(removed) if removed.isdigit() else 0,
-        )
-    return found
-
-
-def _patches(text: str) -> list[str | None]:
-    """The hunks of each file, in the order of the diff; None where there are none."""
-    parts = re.split(r"^diff --git .*\n", text, flags=re.MULTILINE)[1:]
-    found = [re.search(r"^@@", part, flags=re.MULTILINE) for part in parts]
-    return [p[m.start() :].rstrip("\n") if m else None for p, m in zip(parts, found, strict=True)]
 
 
 def _iso(moment: int) -> str:

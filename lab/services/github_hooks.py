@@ -14,8 +14,9 @@ from typing import Any
 import httpx
 
 from lab.services.github_errors import invalid, missing, not_found
-from lab.services.github_front import Answer, Call, paged
+from lab.services.github_front import Answer, Call
 from lab.services.github_git import GitCommit, GitRepository
+from lab.services.github_pages import paged
 from lab.services.github_refs import NOTHING
 from lab.services.github_shapes import VIEWER, Shape, Shapes, login
 from lab.services.github_store import GitHubStore, Row

@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from lab.services.github_errors import invalid, not_found
-from lab.services.github_front import Answer, Call, paged
+from lab.services.github_front import Answer, Call
 from lab.services.github_git import GitRepository
+from lab.services.github_pages import paged
 from lab.services.github_refs import NOTHING, Moved
 from lab.services.github_shapes import VIEWER, Shape, Shapes, node
 from lab.services.github_store import GitHubStore, Row

@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 from typing import Any
 
-from lab.services.github_git import Change, GitCommit, GitRef, Person
+from lab.services.github_diff import Change
+from lab.services.github_git import GitCommit, GitRef, Person
 
 Shape = dict[str, Any]
 VIEWER = "tt-lab"
