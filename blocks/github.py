@@ -17,10 +17,25 @@ from delivery.errors import (
     SourceUnavailable,
     TagConflict,
 )
+from delivery.trigger import FILES_COMPARED_AT_MOST
 
 _API_VERSION = "2022-11-28"
 _LONGEST_WAIT_SECONDS = 900.0
 _PER_PAGE = 100
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What is on the way from one commit to another.
+
+    ``paths`` are the files that differ from where both last were the same, old names of
+    renamed ones too; GitHub names at most 300 (``FILES_COMPARED_AT_MOST``), then ``complete``
+    is False. ``linear`` says that the head follows the base, so nothing else differs.
+    """
+
+    paths: tuple[str, ...]
+    complete: bool
+    linear: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +163,27 @@ class GitHubRepository:
             return existing
         raise self._refusal(reply)
 
+    def branch_head(self, branch: str) -> str | None:
+        """The newest commit of ``branch``, None if there is no such branch."""
+        reference = self._get(f"/git/ref/heads/{quote(branch)}")
+        return None if reference is None else str(reference["object"]["sha"])
+
+    def compare(self, base: str, head: str) -> Comparison | None:
+        """What ``head`` changed since it parted from ``base``; None if either is unknown.
+
+        One page is enough: GitHub names all files on the first one.
+        """
+        found = self._get(f"/compare/{base}...{head}?per_page=1")
+        if found is None:
+            return None
+        files = found.get("files") or []
+        paths = [name for each in files for name in _names(each)]
+        return Comparison(
+            paths=tuple(paths),
+            complete=len(files) < FILES_COMPARED_AT_MOST,
+            linear=found["status"] in ("ahead", "identical"),
+        )
+
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
@@ -240,6 +276,10 @@ def _release(fields: Mapping[str, Any]) -> PublishedRelease:
         )
     except (KeyError, TypeError, ValueError):
         raise SourceUnavailable("GitHub's answer does not read as a release.") from None
+
+
+def _names(file: Mapping[str, Any]) -> list[str]:
+    return [str(file[key]) for key in ("filename", "previous_filename") if file.get(key)]
 
 
 def _json(reply: httpx.Response) -> dict[str, Any]:

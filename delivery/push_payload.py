@@ -14,7 +14,8 @@ _Path = Annotated[str, StringConstraints(max_length=4096)]
 class _TheirFormat(BaseModel):
     """GitHub adds fields as it likes; types are not guessed."""
 
-    model_config = ConfigDict(extra="ignore", frozen=True, strict=True)
+    # Built at first use: importing delivery must stay cheap.
+    model_config = ConfigDict(extra="ignore", frozen=True, strict=True, defer_build=True)
 
 
 class _Commit(_TheirFormat):

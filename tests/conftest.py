@@ -43,6 +43,10 @@ def prefect_server() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def prefect_where_marked(request: pytest.FixtureRequest) -> None:
-    """Give the tests marked ``prefect`` the server; the others must not wait for it."""
-    if request.node.get_closest_marker("prefect"):
+    """Give the tests marked ``prefect`` the server; the others must not wait for it.
+
+    ``prefect(own_server=True)`` marks a test that starts one itself, to stop or kill it.
+    """
+    mark = request.node.get_closest_marker("prefect")
+    if mark and not mark.kwargs.get("own_server"):
         request.getfixturevalue("prefect_server")

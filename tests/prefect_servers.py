@@ -1,0 +1,121 @@
+"""A real Prefect server of a test's own, which can be stopped and started again."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+from prefect.settings import (
+    PREFECT_API_AUTH_STRING,
+    PREFECT_API_URL,
+    temporary_settings,
+)
+
+ROOT = Path(__file__).parents[1]
+_STARTS_WITHIN_SECONDS = 180
+
+
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class PrefectServer:
+    """The server, its database and whatever a test runs against it, under one folder."""
+
+    def __init__(self, folder: Path, *, settings: Mapping[str, str] | None = None) -> None:
+        self._folder = folder
+        self._settings = dict(settings or {})
+        self.port = free_port()
+        self.api_url = f"http://127.0.0.1:{self.port}/api"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a command needs to work with this server."""
+        return {
+            **os.environ,
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PREFECT_HOME": str(self._folder),
+            "PREFECT_API_URL": self.api_url,
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
+                "prefect.server.concurrency.lease_storage.filesystem"
+            ),
+            "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
+            "DO_NOT_TRACK": "1",
+            **self._settings,
+        }
+
+    def start(self) -> None:
+        """Start it, on the database that it had; return when it answers."""
+        command = [sys.executable, "-m", "prefect", "server", "start", "--port", str(self.port)]
+        with (self._folder / "server.log").open("ab") as log:
+            self._process = subprocess.Popen(
+                command, env=self.environment, stdout=log, stderr=log, cwd=ROOT
+            )
+        due = time.monotonic() + _STARTS_WITHIN_SECONDS
+        while not self._answers():
+            assert self._process.poll() is None, (self._folder / "server.log").read_text()[-3000:]
+            assert time.monotonic() < due, "Prefect's server did not start"
+            time.sleep(0.3)
+
+    def stop(self, *, kill: bool = False) -> None:
+        """Stop it, or kill it as a power cut would."""
+        if self._process is None:
+            return
+        if kill:
+            self._process.kill()
+        else:
+            self._process.terminate()
+        self._process.wait(timeout=60)
+        self._process = None
+
+    def run(self, *command: str, timeout: float = 180) -> str:
+        """Run a command against it; what it printed. Raises on a status other than 0."""
+        done = self.attempt(command, timeout=timeout)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def attempt(
+        self, command: Sequence[str], *, timeout: float = 180
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a command against it, whatever its end."""
+        return subprocess.run(
+            command,
+            env=self.environment,
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+        )
+
+    def _answers(self) -> bool:
+        try:
+            return httpx.get(f"{self.api_url}/health", timeout=5).status_code == 200
+        except httpx.HTTPError:
+            return False
+
+
+@contextmanager
+def prefect_server_in(
+    folder: Path, *, settings: Mapping[str, str] | None = None
+) -> Iterator[PrefectServer]:
+    """A server that is up, and the one that this process speaks to meanwhile."""
+    server = PrefectServer(folder, settings=settings)
+    server.start()
+    login = server.environment.get("PREFECT_API_AUTH_STRING")
+    try:
+        with temporary_settings(
+            {PREFECT_API_URL: server.api_url, PREFECT_API_AUTH_STRING: login or None}
+        ):
+            yield server
+    finally:
+        server.stop()
