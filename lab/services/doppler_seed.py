@@ -9,6 +9,8 @@ from pathlib import Path
 from lab.settings import LabSettings
 
 REQUIRED = re.compile(r"^([A-Z][A-Z0-9_]*)=\s*$", re.MULTILINE)
+GATEWAY = "172.16.77.1"
+"""Where the stack's containers reach their host, and by its forwards the lab's services."""
 BY_THE_DEPLOY = frozenset({"APP_IMAGE"})
 """Required by Compose, but set by whoever deploys."""
 
@@ -46,7 +48,7 @@ def seed_values(settings: LabSettings, example: Path) -> dict[str, str]:
         **SENSIBLE,
         "AWS_REGION": settings.region,
         "GITHUB_TOKEN": settings.registry_password,
-        "SLACK_WEBHOOK_AUTH": f"{settings.url('slack')}{settings.slack_path}",
+        "SLACK_WEBHOOK_AUTH": f"http://{GATEWAY}:{settings.ports['slack']}{settings.slack_path}",
     }
     return {
         name: known.get(name) or secrets.token_urlsafe(32)

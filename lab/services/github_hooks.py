@@ -22,7 +22,7 @@ from lab.services.github_shapes import VIEWER, Shape, Shapes, login
 from lab.services.github_store import GitHubStore, Row
 
 LISTED_COMMITS = 2048
-KEPT_DELIVERIES = 200
+KEPT_DELIVERIES = 50
 DELIVERY_TIMEOUT_SECONDS = 10.0
 
 

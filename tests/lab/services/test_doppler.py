@@ -78,6 +78,7 @@ def test_every_variable_that_the_stack_requires_is_seeded(settings: LabSettings)
     values = seed_values(settings, example)
     assert values["GITHUB_TOKEN"] == settings.registry_password
     assert values["POSTGRES_DB"] == "tt"
+    assert values["SLACK_WEBHOOK_AUTH"].endswith(settings.slack_path)
     assert "APP_IMAGE" not in values
     assert "NETWORK_PREFIX" not in values
     assert all(values.values())

@@ -11,6 +11,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
@@ -202,6 +203,19 @@ def test_a_release_whose_tag_is_deleted_is_a_draft_again(github: httpx.Client) -
     again = github.get(f"{REPO}/releases").json()
     assert next(row["draft"] for row in again if row["id"] == made["id"]) is True
     assert github.get(f"{REPO}/releases/tags/v4.0.0").status_code == 404
+
+
+def test_of_many_at_once_one_makes_the_tag_and_one_the_release(github: httpx.Client) -> None:
+    tag = {"ref": "refs/tags/v9.0.0", "sha": head(github)}
+    release = {"tag_name": "v9.0.1"}
+
+    def make(path: str, body: dict[str, str]) -> list[int]:
+        with ThreadPoolExecutor(8) as pool:
+            replies = pool.map(lambda _: github.post(f"{REPO}/{path}", json=body), range(8))
+            return sorted(reply.status_code for reply in replies)
+
+    assert make("git/refs", tag) == [201, *[422] * 7]
+    assert make("releases", release) == [201, *[422] * 7]
 
 
 def test_a_release_needs_a_target_that_exists(github: httpx.Client) -> None:
