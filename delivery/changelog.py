@@ -7,11 +7,9 @@ Sections, order and links are those of conventional-changelog-conventionalcommit
 from __future__ import annotations
 
 import datetime
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
-from urllib.parse import urlsplit
 
 from delivery.commits import Change, Message
 from delivery.javascript import is_array_index
@@ -45,9 +43,13 @@ class Repository:
     @classmethod
     def from_url(cls, url: str) -> Repository:
         """The repository at `https://github.com/owner/name`, with or without `.git`."""
-        parts = urlsplit(re.sub(r"\.git$", "", url, flags=re.IGNORECASE))
-        owner, _, name = parts.path.strip("/").partition("/")
-        return cls(f"{parts.scheme}://{parts.netloc}", owner, name)
+        bare = url.rstrip("/")
+        if bare.lower().endswith(".git"):
+            bare = bare[: -len(".git")]
+        scheme, _, rest = bare.rpartition("://")
+        host, _, path = rest.partition("/")
+        owner, _, name = path.partition("/")
+        return cls(f"{scheme or 'https'}://{host}", owner, name)
 
     @property
     def url(self) -> str:

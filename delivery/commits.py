@@ -1,9 +1,11 @@
 """What a commit message says: its type, its breaking notes, the commit it reverts.
 
 The grammar is that of the reference (conventional-commits-parser 3.2 with the
-presets that github-tag-action v6.2 uses), observed from outside. It reads every
-message twice, once for the version and once for the notes, by slightly different
-rules; a `Grammar` is one such set of rules.
+presets that github-tag-action v6.2 uses), observed from outside. Its two halves, one
+for the version and one for the notes, disagree about `feat!:`; so a `Message` is read
+once, and a `Change` says how one of the two understands its first line.
+
+Every step is linear in the length of the message, whatever it contains.
 """
 
 from __future__ import annotations
@@ -94,7 +96,7 @@ def read_message(commit: Commit, *, hyphen: bool = False) -> Message:
     body = _Body(_NOTE_OR_HYPHEN if hyphen else _NOTE)
     for line in lines[1:]:
         body.read(line)
-    fields = body.fields
+    fields = body.fields()
     return Message(
         sha=fields.get("hash", commit.sha),
         first_line=header,
@@ -102,7 +104,7 @@ def read_message(commit: Commit, *, hyphen: bool = False) -> Message:
         notes=tuple("\n".join(note).strip("\r\n") for note in body.notes),
         references=(*find_references(header), *body.references),
         reverts=_reverts(fields) if "revert" in fields else _find_revert(commit.message),
-        names_release=body.names_release(),
+        names_release=body.names_release(fields),
         fields=fields,
     )
 
@@ -197,9 +199,9 @@ class _Body:
     def __init__(self, note: re.Pattern[str]) -> None:
         self.notes: list[list[str]] = []
         self.references: list[Reference] = []
-        self.fields: dict[str, str] = {}
         self._note = note
         self._field = ""
+        self._fields: dict[str, list[str]] = {}
         self._continues_note = False
         self._texts: tuple[list[str], list[str]] = ([], [])
         self._in_footer = False
@@ -209,32 +211,38 @@ class _Body:
         if line[:1] == line[-1:] == "-" and len(line) > 1 and not has_line_end(line):
             self._field = line[1:-1]
         elif self._field:
-            before = self.fields.get(self._field)
-            self.fields[self._field] = f"{before}\n{line}" if before else line
+            _append(self._fields.setdefault(self._field, []), line)
         else:
             self._read_text(line)
             self._texts[self._in_footer].append(line)
 
-    def names_release(self) -> bool:
-        """Whether body or footer has a `Release-As:`."""
+    def fields(self) -> dict[str, str]:
+        """The text of each field that has a line."""
+        return {name: "\n".join(lines) for name, lines in self._fields.items()}
+
+    def names_release(self, fields: Mapping[str, str]) -> bool:
+        """Whether body or footer, which a field may replace, has a `Release-As:`."""
         body, footer = ("\n".join(lines) for lines in self._texts)
-        body, footer = self.fields.get("body", body), self.fields.get("footer", footer)
-        return any(_RELEASE_AS.search(text) is not None for text in (body, footer))
+        texts = fields.get("body", body), fields.get("footer", footer)
+        return any(_RELEASE_AS.search(text) is not None for text in texts)
 
     def _read_text(self, line: str) -> None:
         note = self._note.match(line)
         if note:
             self._in_footer = self._continues_note = True
-            self.notes.append([note[1]] if note[1] else [])
+            self.notes.append([])
+            _append(self.notes[-1], note[1])
             return
         references = find_references(line)
         if references:
             self._in_footer, self._continues_note = True, False
             self.references += references
         elif self._continues_note:
-            self._continue_note(line)
+            _append(self.notes[-1], line)
 
-    def _continue_note(self, line: str) -> None:
-        text = self.notes[-1]
-        if text or line:
-            text.append(line)
+
+def _append(text: list[str], line: str) -> None:
+    """Add `line` to `text`, which does not begin with an empty one."""
+    if text == [""]:
+        text.clear()
+    text.append(line)

@@ -41,8 +41,10 @@ def sign_of_number(text: str) -> int | None:
         return 1 if bare[2:].strip("0") else 0
     if not _DECIMAL.fullmatch(bare):
         return None
-    value = float(bare)
-    return (value > 0) - (value < 0)
+    mantissa = re.split("[eE]", bare)[0]
+    if "Infinity" not in bare and not mantissa.strip("+-.0"):
+        return 0
+    return -1 if bare.startswith("-") else 1
 
 
 def is_array_index(key: str) -> bool:
