@@ -10,6 +10,8 @@ from typing import Any, Self
 from lab.services.aws_errors import SsmError
 
 MAX_INSTANCE_IDS = 50
+MAX_TARGETS = 5
+LONGEST_COMMENT = 100
 MAX_EXECUTION_SECONDS = 172_800
 DEFAULT_DELIVERY_SECONDS = 3_600
 DEFAULT_EXECUTION_SECONDS = 3_600
@@ -36,13 +38,16 @@ class SendCommand:
         """Check a request as the service does; raise `SsmError`."""
         if body["DocumentName"] != DOCUMENT:
             raise SsmError("InvalidDocument", f"Document {body['DocumentName']} does not exist.")
+        comment = body.get("Comment", "")
+        if len(comment) > LONGEST_COMMENT:
+            raise _violates(comment, "comment", _at_most(LONGEST_COMMENT))
         instance_ids, targets = body.get("InstanceIds") or [], body.get("Targets") or []
         _check_aim(instance_ids, targets)
         parameters = body.get("Parameters") or {}
         return cls(
             document=DOCUMENT,
             parameters=parameters,
-            comment=body.get("Comment", ""),
+            comment=comment,
             instance_ids=list(dict.fromkeys(instance_ids)),
             targets=targets,
             delivery_seconds=body.get("TimeoutSeconds") or DEFAULT_DELIVERY_SECONDS,
@@ -61,16 +66,19 @@ def _check_aim(instance_ids: list[str], targets: list[dict[str, Any]]) -> None:
         raise _violates(
             f"[{', '.join(instance_ids)}]",
             "instanceIds",
-            f"Member must have length less than or equal to {MAX_INSTANCE_IDS}",
+            _at_most(MAX_INSTANCE_IDS),
         )
+    if len(targets) > MAX_TARGETS:
+        raise _violates(str(targets), "targets", _at_most(MAX_TARGETS))
     for instance_id in instance_ids:
         if not re.fullmatch(r"i-(\w{8}|\w{17})|mi-\w{17}", instance_id):
             raise SsmError(
                 "InvalidInstanceId", f"The specified instance ID is not valid: {instance_id}"
             )
-    for target in targets:
-        if target["Key"] == "InstanceIds" and len(target["Values"]) > MAX_INSTANCE_IDS:
-            raise SsmError("InvalidTarget", "The number of instance IDs exceeds the limit of 50.")
+    for number, target in enumerate(targets, start=1):
+        if len(target["Values"]) > MAX_INSTANCE_IDS:
+            field = f"targets.{number}.member.values"
+            raise _violates(str(target["Values"]), field, _at_most(MAX_INSTANCE_IDS))
 
 
 def _execution_seconds(parameters: Mapping[str, list[str]]) -> int:
@@ -94,6 +102,10 @@ def _rate(body: Mapping[str, Any], name: str, default: str) -> str:
         field = name[0].lower() + name[1:]
         raise _violates(text, field, "Member must satisfy regular expression pattern")
     return text
+
+
+def _at_most(number: int) -> str:
+    return f"Member must have length less than or equal to {number}"
 
 
 def _violates(value: str, field: str, rule: str) -> SsmError:

@@ -159,6 +159,14 @@ VALID = {
         ({"Parameters": {"commands": ["true"], "Nope": ["1"]}}, "InvalidParameters"),
         ({"Parameters": {"commands": ["x"], "executionTimeout": ["0"]}}, "InvalidParameters"),
         ({"Parameters": {"commands": ["x"], "executionTimeout": ["1h"]}}, "InvalidParameters"),
+        ({"Comment": "x" * 101}, "ValidationException"),
+        (
+            {
+                "InstanceIds": [],
+                "Targets": [{"Key": f"tag:{n}", "Values": ["x"]} for n in range(6)],
+            },
+            "ValidationException",
+        ),
         ({"MaxConcurrency": "0"}, "ValidationException"),
         ({"MaxErrors": "many"}, "ValidationException"),
     ],
