@@ -11,7 +11,7 @@ from prefect.settings import PREFECT_API_URL
 from prefect_aws import AwsCredentials
 from prefect_docker import DockerHost, DockerRegistryCredentials
 from prefect_github import GitHubCredentials
-from pydantic import Field, field_validator
+from pydantic import Field, PrivateAttr, field_validator
 
 from blocks.aws_hosts import AwsHosts, Translated
 from blocks.buildx import Buildx
@@ -111,6 +111,8 @@ class Environment(Block):
     doppler: DopplerSecrets = Field(default=..., description="The secrets' project and config.")
     slack: SlackWebhook | None = Field(default=None, description="Where to announce deploys.")
 
+    _hosts_door: AwsHosts | None = PrivateAttr(default=None)
+
     @field_validator("name")
     @classmethod
     def _name_reads(cls, name: str) -> str:
@@ -150,11 +152,16 @@ class Environment(Block):
         return self.clone_url.removesuffix(".git")
 
     def hosts_door(self) -> AwsHosts:
-        """EC2 and SSM with this environment's credentials."""
-        options = self.aws.aws_client_parameters.get_params_override()
-        with Translated("reading the AWS settings"):
-            session = self.aws.get_boto3_session()
-        return AwsHosts(session, options)
+        """EC2 and SSM with this environment's credentials; always the same door.
+
+        Opening one takes a third of a second of work: boto3 reads all that EC2 can do.
+        """
+        if self._hosts_door is None:
+            options = self.aws.aws_client_parameters.get_params_override()
+            with Translated("reading the AWS settings"):
+                session = self.aws.get_boto3_session()
+            self._hosts_door = AwsHosts(session, options)
+        return self._hosts_door
 
     def github_door(self, *, on_wait: Callable[[float], None] | None = None) -> GitHubRepository:
         """GitHub's REST API for the application's repository.

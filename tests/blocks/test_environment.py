@@ -78,6 +78,12 @@ def test_an_aws_profile_that_is_not_there_is_a_configuration_error() -> None:
         lost.hosts_door()
 
 
+def test_the_costly_door_to_aws_is_opened_once() -> None:
+    environment = Environment(**settings())
+    assert environment.hosts_door() is environment.hosts_door()
+    assert environment.hosts_door() is not Environment(**settings()).hosts_door()
+
+
 def test_no_secret_shows_in_an_environments_text() -> None:
     shown = repr(Environment(**settings())) + str(Environment(**settings()).model_dump())
     assert not [secret for secret in SECRETS.values() if secret in shown]
