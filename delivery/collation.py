@@ -8,15 +8,13 @@ milliseconds. Ideographs outside the basic plane come by code, not by radical.
 
 from __future__ import annotations
 
-import gzip
-import json
 import struct
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from itertools import accumulate
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 _TABLE: Final = Path(__file__).with_name("collation.gz")
 _PIECE: Final = 1024
@@ -48,15 +46,18 @@ def _decomposed(text: str) -> str:
 
 @cache
 def _read_table() -> _Table:
-    return _Table(gzip.decompress(_TABLE.read_bytes()))
+    # Here, so that nobody pays for these two who sorts nothing: delivery must import fast.
+    import gzip
+    import json
+
+    head, _, body = gzip.decompress(_TABLE.read_bytes()).partition(b"\n")
+    return _Table(json.loads(head), body)
 
 
 class _Table:
     """Weights by character and by contraction (characters that count as one)."""
 
-    def __init__(self, content: bytes) -> None:
-        head, _, body = content.partition(b"\n")
-        facts = json.loads(head)
+    def __init__(self, facts: Mapping[str, Any], body: bytes) -> None:
         columns = _columns(body, facts["characters"], facts["weights"])
         self._weights: dict[str, Sequence[Weights]] = dict(_characters(columns))
         self._contractions: dict[str, Sequence[Weights]] = facts["contractions"]
