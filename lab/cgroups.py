@@ -45,14 +45,18 @@ def kill(name: str, *, deadline_seconds: float = 20) -> None:
     wait_until(is_empty, deadline_seconds)
 
 
-def remove(name: str) -> None:
-    """Remove the group and those below it; one that still holds a process stays."""
-    for group in groups(name):
-        for folder in _tree(group):
+def remove(name: str, *, deadline_seconds: float = 10) -> None:
+    """Remove the group and those below it; what was just killed may take a moment to go."""
+
+    def is_gone() -> bool:
+        for folder in [folder for group in groups(name) for folder in _tree(group)]:
             try:
                 folder.rmdir()
             except OSError:
                 continue
+        return not groups(name)
+
+    wait_until(is_gone, deadline_seconds)
 
 
 def _tree(group: Path) -> Iterator[Path]:

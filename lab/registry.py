@@ -7,14 +7,10 @@ gives the hosts the public images' stand-ins, as a mirror of Docker Hub would.
 
 from __future__ import annotations
 
-import base64
 import ctypes
-import json
 import secrets
 import string
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,11 +23,6 @@ from lab.processes import Processes
 from lab.settings import LabSettings
 
 PACKAGES = (PackageSet(STABLE, ("docker-registry",)),)
-MANIFESTS = (
-    "application/vnd.oci.image.manifest.v1+json",
-    "application/vnd.oci.image.index.v1+json",
-    "application/vnd.docker.distribution.manifest.v2+json",
-)
 BCRYPT_COST = "04"
 """The least that bcrypt allows: the password is long and random, the machine small."""
 
@@ -51,9 +42,8 @@ def start_registries(
     write_password_file(passwords, settings.registry_username, settings.registry_password)
     private = {"net": "unix", "addr": str(socket)}
     own = configuration(home / "registry", home / "registry" / "data", private, passwords)
-    # The images are built once for all labs and outlive each of them, as the downloads do.
     loopback = {"addr": f"127.0.0.1:{settings.ports['mirror']}"}
-    mirror = configuration(home / "mirror", cache / "images", loopback, None)
+    mirror = configuration(home / "mirror", home / "mirror" / "data", loopback, None)
     if processes.find("registry-storage") is None:
         socket.unlink(missing_ok=True)
     processes.start("registry-storage", [program, "serve", own])
@@ -106,32 +96,3 @@ def bcrypt(password: str) -> str:
     library.crypt.restype = ctypes.c_char_p
     hashed: bytes = library.crypt(password.encode(), f"$2b${BCRYPT_COST}${salt}".encode())
     return hashed.decode()
-
-
-class RegistryApi:
-    """Asks a registry what it holds."""
-
-    def __init__(self, port: int, credentials: tuple[str, str] | None = None) -> None:
-        self._base = f"http://127.0.0.1:{port}/v2"
-        self._headers = {}
-        if credentials:
-            token = base64.b64encode(":".join(credentials).encode()).decode()
-            self._headers["Authorization"] = f"Basic {token}"
-
-    def labels(self, repository: str, tag: str) -> dict[str, str]:
-        """The labels of an image; none if the registry does not hold it."""
-        try:
-            manifest = self._get(f"{repository}/manifests/{tag}")
-            if "manifests" in manifest:
-                manifest = self._get(f"{repository}/manifests/{manifest['manifests'][0]['digest']}")
-            image = self._get(f"{repository}/blobs/{manifest['config']['digest']}")
-        except urllib.error.HTTPError:
-            return {}
-        return dict(image.get("config", {}).get("Labels") or {})
-
-    def _get(self, path: str) -> Any:
-        request = urllib.request.Request(  # noqa: S310  # always our own loopback port
-            f"{self._base}/{path}", headers={**self._headers, "Accept": ", ".join(MANIFESTS)}
-        )
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  # as above
-            return json.load(answer)

@@ -14,7 +14,8 @@ from pathlib import Path
 from lab import prefect
 from lab.engine import choose_engine
 from lab.errors import LabError
-from lab.images.build import ImageBuilder, Materials, download
+from lab.images.build import Materials, build_missing, download, plan
+from lab.images.deliver import deliver, forget_unused
 from lab.instance import Instance, start_forwards
 from lab.lab import ROOT, Lab, lock_file
 from lab.packages import locked
@@ -55,12 +56,12 @@ def run(args: argparse.Namespace) -> int:
 
 def prepare(home: Path, hosts: int) -> LabSettings:
     """The settings of this home, made or extended as asked for."""
-    if len(str(home)) > LONGEST_HOME:
-        raise LabError(f"{home} is too long a path for sockets; set TT_LAB_HOME to a shorter one")
     if settings_file(home).exists():
         settings = LabSettings.load(home).with_hosts(hosts)
     elif home.exists() and any(home.iterdir()):
         raise LabError(f"{home} is not empty and holds no lab; set TT_LAB_HOME to another place")
+    elif len(str(home)) > LONGEST_HOME:
+        raise LabError(f"{home} is too long a path for sockets; set TT_LAB_HOME to a shorter one")
     else:
         settings = LabSettings.create(home, hosts=hosts)
     if not settings.engine:
@@ -128,11 +129,14 @@ class Up:
         start_registries(lab.settings, lab.processes, lab.cache, lab.packages)
 
     def _images(self) -> str:
-        builder = ImageBuilder(self._lab.engine(), self._lab.settings.ports["mirror"])
-        # Two labs share the mirror's storage: one of them builds, the other finds it built.
-        with locked(self._lab.cache / "images.lock"):
-            built = builder.build(self._materials)
-        if built and (private := self._lab.private_engine()):
+        lab, store = self._lab, self._lab.cache / "images"
+        engine, builds = lab.engine(), plan(self._materials, store)
+        # Two labs share the archives: one of them builds, the other finds it built.
+        with locked(store.with_suffix(".lock")):
+            built = build_missing(engine, builds, self._materials)
+            deliver(engine, lab.settings.url("mirror"), builds)
+            forget_unused(store)
+        if built and (private := lab.private_engine()):
             private.forget_builds()
         return f"built {', '.join(built)}" if built else "nothing to build"
 

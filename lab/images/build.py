@@ -1,9 +1,9 @@
-"""Builds the images whose inputs changed, all in one go, and nothing else."""
+"""Builds the images whose inputs changed, all in one go, into archives that outlive the lab."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import sha256
@@ -11,11 +11,9 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from lab.engine import ENGINE_PACKAGES, Engine
-from lab.errors import LabError
 from lab.images import context
 from lab.images.catalogue import Image, read_catalogue
 from lab.packages import DebianPackages, download_wheels
-from lab.registry import RegistryApi
 
 INPUTS_LABEL = "tt-lab.inputs"
 """Image label that holds the digest of what the image was built from."""
@@ -75,95 +73,85 @@ def download(packages: DebianPackages, cache: Path) -> dict[str, Materials]:
         return dict(zip(catalogue, found, strict=True))
 
 
-class ImageBuilder:
-    """Brings the catalogue's images up to date in the mirror, and from there on the engine."""
+@dataclass(frozen=True, slots=True)
+class Build:
+    """One image at one state of its inputs, and the archive that holds it once it is built."""
 
-    def __init__(self, engine: Engine, mirror_port: int) -> None:
-        self._engine = engine
-        self._mirror_port = mirror_port
-        self._mirror = RegistryApi(mirror_port)
-        self._catalogue = read_catalogue()
+    image: Image
+    inputs: str
+    archive: Path
 
-    def build(self, materials: Mapping[str, Materials]) -> list[str]:
-        """Build what is not up to date; return the names of what was built."""
-        digests = self._digests(materials)
-        tagged = [image for image in self._catalogue.values() if image.tag]
-        with ThreadPoolExecutor() as pool:
-            present = list(pool.map(self._mirrored_inputs, tagged))
-        stale = [i for i, inputs in zip(tagged, present, strict=True) if inputs != digests[i.name]]
-        if stale:
-            self._bake(self._with_parents(stale), materials, digests)
-        local = [image for image in tagged if image.needed_by != "host"]
-        with ThreadPoolExecutor() as pool:
-            list(pool.map(lambda image: self._bring_in(image, digests[image.name]), local))
-        return [image.name for image in stale]
 
-    def _digests(self, materials: Mapping[str, Materials]) -> dict[str, str]:
-        digests = {"": ""}
-        for name, image in self._catalogue.items():
-            digests[name] = digest(image, materials[name], digests[image.parent])
-        return digests
+def plan(materials: Mapping[str, Materials], store: Path) -> list[Build]:
+    """Every image of the catalogue at the state of these materials; archives lie in `store`.
 
-    def _mirrored_inputs(self, image: Image) -> str:
-        """What the mirror's image was built from; nothing if it has none."""
-        repository, _, tag = image.mirrored.rpartition(":")
-        return self._mirror.labels(repository, tag).get(INPUTS_LABEL, "")
+    The inputs are part of an archive's name, so labs of different states share a store.
+    """
+    digests = {"": ""}
+    builds = []
+    for name, image in read_catalogue().items():
+        inputs = digests[name] = digest(image, materials[name], digests[image.parent])
+        builds.append(Build(image, inputs, store / f"{name}-{inputs}.tar"))
+    return builds
 
-    def _bring_in(self, image: Image, inputs: str) -> None:
-        """Have the engine hold the image under its own name, unless it does.
 
-        Raises `LabError` if it holds an image of that name that is not a lab's.
-        """
-        form = "{{json .Config.Labels}}"
-        found = self._engine.docker_or_nothing("image", "inspect", "--format", form, image.tag)
-        present = (json.loads(found or "{}") or {}).get(INPUTS_LABEL)
-        if found and present is None:
-            raise LabError(
-                f"the engine at {self._engine.address} has an image {image.tag} of its own, "
-                "which the lab will not replace: set TT_LAB_ENGINE=private and start anew"
-            )
-        if present != inputs:
-            source = self._in_mirror(image)
-            self._engine.docker("pull", "--quiet", source)
-            self._engine.docker("tag", source, image.tag)
-            self._engine.docker("rmi", source)
-
-    def _in_mirror(self, image: Image) -> str:
-        return f"localhost:{self._mirror_port}/{image.mirrored}"
-
-    def _with_parents(self, images: Iterable[Image]) -> list[Image]:
-        needed = {image.name for image in images}
-        for image in reversed(self._catalogue.values()):
-            if image.name in needed and image.parent:
-                needed.add(image.parent)
-        return [image for name, image in self._catalogue.items() if name in needed]
-
-    def _bake(
-        self, images: list[Image], materials: Mapping[str, Materials], digests: Mapping[str, str]
-    ) -> None:
-        """Have buildx build all of them at once from freshly laid out contexts, into the mirror."""
+def build_missing(
+    engine: Engine, builds: Sequence[Build], materials: Mapping[str, Materials]
+) -> list[str]:
+    """Build the images that have no archive yet; return their names."""
+    missing = [build for build in builds if build.image.tag and not build.archive.exists()]
+    if missing:
+        missing[0].archive.parent.mkdir(parents=True, exist_ok=True)
+        needed = with_parents(missing, builds)
         with TemporaryDirectory(prefix="tt-lab-images-") as name:
             scratch = Path(name)
             with ThreadPoolExecutor(max_workers=2) as pool:
-                folders = [scratch / image.name for image in images]
-                list(pool.map(lay_out, images, (materials[i.name] for i in images), folders))
-            targets = {i.name: self._target(i, scratch, digests[i.name]) for i in images}
-            plan = scratch / "bake.json"
-            plan.write_text(json.dumps({"target": targets}))
-            options = ["--progress", "plain", "--provenance=false", f"--allow=fs.read={scratch}"]
-            self._engine.docker("buildx", "bake", *options, "--file", plan, *targets)
-        pushed = [self._in_mirror(image) for image in images if image.needed_by == "host"]
-        if pushed:
-            self._engine.docker("rmi", *pushed)
+                list(pool.map(lambda b: lay_out_build(b, materials, scratch), needed))
+            bake(engine, needed, {build.image.name for build in missing}, scratch)
+        for build in missing:
+            draft(build).rename(build.archive)
+    return [build.image.name for build in missing]
 
-    def _target(self, image: Image, contexts: Path, inputs: str) -> dict[str, object]:
-        """One image as `docker buildx bake` reads it."""
-        # zstd at its fastest: packing and unpacking is most of a cold start.
-        packing = "type=image,compression=zstd,compression-level=1,force-compression=true,push=true"
-        return {
-            "context": str(contexts / image.name),
-            "contexts": {"parent": f"target:{image.parent}"} if image.parent else {},
-            "tags": [self._in_mirror(image)] if image.tag else [],
-            "labels": {INPUTS_LABEL: inputs},
-            "output": [packing if image.tag else "type=cacheonly"],
-        }
+
+def with_parents(wanted: Iterable[Build], builds: Sequence[Build]) -> list[Build]:
+    """These builds and those they build upon, parents first."""
+    needed = {build.image.name for build in wanted}
+    for build in reversed(builds):
+        if build.image.name in needed and build.image.parent:
+            needed.add(build.image.parent)
+    return [build for build in builds if build.image.name in needed]
+
+
+def lay_out_build(build: Build, materials: Mapping[str, Materials], scratch: Path) -> None:
+    """Make the build context of one build."""
+    lay_out(build.image, materials[build.image.name], scratch / build.image.name)
+
+
+def bake(engine: Engine, builds: Iterable[Build], kept: Container[str], scratch: Path) -> None:
+    """Have buildx build all of them at once from their contexts, and write the archives."""
+    targets = {b.image.name: target(b, b.image.name in kept, scratch) for b in builds}
+    file = scratch / "bake.json"
+    file.write_text(json.dumps({"target": targets}))
+    outputs = {str(build.archive.parent) for build in builds}
+    access = [f"--allow=fs.read={scratch}", *(f"--allow=fs.write={path}" for path in outputs)]
+    options = ["--progress", "plain", "--provenance=false", *access]
+    engine.docker("buildx", "bake", *options, "--file", file, *targets)
+
+
+def target(build: Build, keep: bool, scratch: Path) -> dict[str, object]:
+    """One build as `docker buildx bake` reads it."""
+    image = build.image
+    # zstd at its fastest: packing and unpacking is most of a cold start.
+    packing = "compression=zstd,compression-level=1,force-compression=true"
+    return {
+        "context": str(scratch / image.name),
+        "contexts": {"parent": f"target:{image.parent}"} if image.parent else {},
+        "tags": [image.tag] if image.tag else [],
+        "labels": {INPUTS_LABEL: build.inputs},
+        "output": [f"type=oci,dest={draft(build)},{packing}" if keep else "type=cacheonly"],
+    }
+
+
+def draft(build: Build) -> Path:
+    """Where an archive is written before it is whole."""
+    return build.archive.with_suffix(".draft")
