@@ -17,7 +17,7 @@ from delivery.note_order import in_note_order
 from delivery.references import link_issues, link_people
 from delivery.version import parse_version
 
-_SECTIONS: Final = {
+SECTIONS: Final = {
     "feat": "Features",
     "fix": "Bug Fixes",
     "perf": "Performance Improvements",
@@ -29,6 +29,7 @@ _SECTIONS: Final = {
     "build": "Build Systems",
     "ci": "Continuous Integration",
 }
+"""The types that the notes list, and the title of each."""
 _FIRST_SECTIONS: Final = ("Features", "Bug Fixes", "Performance Improvements", "Reverts")
 
 
@@ -81,7 +82,7 @@ def render(
 
     The link compares `tag` with the tag `since`; without one, it shows what led to `tag`.
     """
-    sections = {**_SECTIONS, **(custom_sections or {})}
+    sections = {**SECTIONS, **(custom_sections or {})}
     shown = [pair for pair in changes if _is_shown(*pair, sections)]
     entries = [_entry(message, change, sections, repository) for message, change in shown]
     link = f"compare/{since}...{tag}" if since else f"commits/{tag}"

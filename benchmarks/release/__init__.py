@@ -1,0 +1,1 @@
+"""A release of ten thousand commits: ours beside the reference implementation."""
