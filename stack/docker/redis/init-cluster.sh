@@ -74,11 +74,13 @@ create() {
 		--cluster-replicas 1 --cluster-yes
 }
 
-# Whether every node counts on all others and all slots; they may still be finding each other.
+# Whether every node counts on all others and all slots, and has something to do; they may still be
+# finding each other.
 looks_complete() {
 	for node in $present; do
-		[ "$(info "$node" cluster_known_nodes)" = "$nodes_wanted" ] &&
-			[ "$(info "$node" cluster_slots_assigned)" = 16384 ] || return 1
+		[ "$(info "$node" cluster_known_nodes)" = "$nodes_wanted" ] || return 1
+		[ "$(info "$node" cluster_slots_assigned)" = 16384 ] || return 1
+		[ "$(role_of "$node")" = slave ] || [ -n "$(own_slots "$node")" ] || return 1
 	done
 }
 
@@ -95,14 +97,15 @@ whole() {
 }
 
 everybody_knows_everybody() {
+	strangers=0
 	for node in $present; do
 		for other in $present; do
-			[ "$node" = "$other" ] || knows "$node" "$other" || {
-				ask "$node" cluster meet "${other%:*}" "${other##*:}" >/dev/null
-				return 1
-			}
+			if [ "$node" = "$other" ] || knows "$node" "$other"; then continue; fi
+			strangers=$((strangers + 1))
+			ask "$node" cluster meet "${other%:*}" "${other##*:}" >/dev/null
 		done
 	done
+	[ "$strangers" = 0 ]
 }
 
 introduce() {

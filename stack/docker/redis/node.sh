@@ -19,11 +19,9 @@ quoted_password() { printf '%s' "$REDISCLI_AUTH" | sed 's/[\\"]/\\&/g; s/^/"/; s
 
 render() {
 	cat "$here/redis.conf"
-	echo "dir $data"
-	echo "port $NODE_PORT"
-	echo "maxmemory $REDIS_MAXMEMORY"
-	echo "requirepass $(quoted_password)"
-	echo "masterauth $(quoted_password)"
+	# printf, since some shells' echo takes backslashes apart.
+	printf '%s\n' "dir $data" "port $NODE_PORT" "maxmemory $REDIS_MAXMEMORY"
+	printf 'requirepass %s\nmasterauth %s\n' "$(quoted_password)" "$(quoted_password)"
 }
 
 # What the other nodes have written down about the address with our port: one line for each that answers.
