@@ -1,7 +1,8 @@
 """``python -m benchmarks.release``: bump and notes of 10,000 commits, beside the reference.
 
 Both get the same commits in the same run and must give the same answer, to the byte.
-Fails if ours takes 3 s or more, or is less than five times as fast.
+Fails if ours takes 3 s or more, or is less than five times as fast. Judged by the seconds
+of the processor, so that other work on the machine does not count; the clock stands beside.
 """
 
 import argparse
@@ -27,12 +28,13 @@ _REFERENCE_SECONDS = 600
 
 
 @dataclass(frozen=True, slots=True)
-class Reference:
-    """What the reference answered, and in how many seconds."""
+class Answer:
+    """What one of the two answered, and in how many seconds, by the clock and busy."""
 
     bump: str | None
     notes: str
     seconds: float
+    busy: float
 
 
 def main() -> int:
@@ -43,39 +45,47 @@ def main() -> int:
     parser.add_argument("--faster", type=float, default=5.0, help="times that ours must be faster")
     options = parser.parse_args()
     commits = make_history(options.commits)
-    plan, seconds = best_of(_TRIES, commits)
+    plan = plan_of(commits)
+    ours = best_of(_TRIES, commits)
     reference = ask_reference(commits, plan)
-    if (plan.bump, undated(plan.notes)) != (reference.bump, undated(reference.notes)):
+    if (ours.bump, undated(ours.notes)) != (reference.bump, undated(reference.notes)):
         print("The answers differ.", file=sys.stderr)
         return 1
-    faster = reference.seconds / seconds
+    faster = reference.busy / ours.busy
     print(
-        f"{options.commits} commits -> {plan.tag}, {len(plan.notes):,} characters of notes, equal"
+        f"{options.commits} commits -> {plan.tag}, {len(ours.notes):,} characters of notes, equal"
     )
-    print(f"ours       {seconds:8.2f} s   (allowed: {options.limit:.1f} s)")
-    print(f"reference  {reference.seconds:8.2f} s")
-    print(f"faster     {faster:8.1f} x   (wanted: {options.faster:.1f} x)")
-    return 0 if seconds < options.limit and faster >= options.faster else 1
+    print("           processor      clock")
+    print(f"ours       {ours.busy:7.2f} s {ours.seconds:8.2f} s   (allowed: {options.limit} s)")
+    print(f"reference  {reference.busy:7.2f} s {reference.seconds:8.2f} s")
+    print(f"faster     {faster:7.1f} x              (wanted: {options.faster} x)")
+    return 0 if ours.busy < options.limit and faster >= options.faster else 1
 
 
-def best_of(tries: int, commits: Sequence[Commit]) -> tuple[ReleasePlan, float]:
-    """Our answer, and the fewest seconds that it took; the first try pays for the tables."""
-    seconds = []
+def best_of(tries: int, commits: Sequence[Commit]) -> Answer:
+    """Our answer, and the fewest seconds that it took."""
+    answers = []
     for _ in range(tries):
-        started = time.perf_counter()
-        plan = plan_release(
-            branch="main",
-            tags=["v1.2.3"],
-            commits_since=lambda _: commits,
-            policy=ReleasePolicy.github_tag_action(),
-            repository_url=_URL,
-            on=datetime.datetime.now(datetime.UTC).date(),
-        )
-        seconds.append(time.perf_counter() - started)
-    return plan, min(seconds)
+        clock, busy = time.perf_counter(), time.process_time()
+        plan = plan_of(commits)
+        busy, clock = time.process_time() - busy, time.perf_counter() - clock
+        answers.append(Answer(plan.bump, plan.notes, clock, busy))
+    return min(answers, key=lambda answer: answer.busy)
 
 
-def ask_reference(commits: Sequence[Commit], plan: ReleasePlan) -> Reference:
+def plan_of(commits: Sequence[Commit]) -> ReleasePlan:
+    """Our whole decision, notes included."""
+    return plan_release(
+        branch="main",
+        tags=["v1.2.3"],
+        commits_since=lambda _: commits,
+        policy=ReleasePolicy.github_tag_action(),
+        repository_url=_URL,
+        on=datetime.datetime.now(datetime.UTC).date(),
+    )
+
+
+def ask_reference(commits: Sequence[Commit], plan: ReleasePlan) -> Answer:
     """The reference's answer to the same; its packages come from npm, once."""
     installed = subprocess.run(
         ["tools/npm.sh", "benchmarks/release"],
@@ -101,7 +111,7 @@ def ask_reference(commits: Sequence[Commit], plan: ReleasePlan) -> Reference:
         check=True,
         timeout=_REFERENCE_SECONDS,
     )
-    return Reference(**json.loads(answered.stdout))
+    return Answer(**json.loads(answered.stdout))
 
 
 def undated(notes: str) -> str:

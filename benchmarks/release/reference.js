@@ -1,6 +1,7 @@
 // Puts a history to the packages that github-tag-action v6.2 is made of: what do the commits
 // ask for, and what are the notes? Reads {commits, types, url, since, tag, version} from
-// stdin; writes {bump, notes, seconds}, where loading and reading are not counted.
+// stdin; writes {bump, notes, seconds, busy}, by the clock and of the processor; loading and
+// reading are not counted.
 const { readFileSync } = require("node:fs");
 const { performance } = require("node:perf_hooks");
 const { analyzeCommits } = require("@semantic-release/commit-analyzer");
@@ -26,9 +27,12 @@ async function answer(history) {
 async function main() {
   const history = JSON.parse(readFileSync(0, "utf8"));
   const started = performance.now();
+  const before = process.cpuUsage();
   const answered = await answer(history);
+  const used = process.cpuUsage(before);
+  const busy = (used.user + used.system) / 1e6;
   const seconds = (performance.now() - started) / 1000;
-  console.log(JSON.stringify({ ...answered, seconds }));
+  console.log(JSON.stringify({ ...answered, seconds, busy }));
 }
 
 main();
