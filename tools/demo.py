@@ -81,7 +81,7 @@ def where_to_look(lab: RunningLab, run_id: str) -> str:
 Everything stays up. Look at
   the run        {lab.prefect_ui_url}/runs/flow-run/{run_id}
   the service    {lab.app_url}/actuator/info
-  the releases   {lab.github_url}
+  the releases   {lab.releases_url}
 
 What to type next
   . .venv/bin/activate && eval "$(python -m lab env)"

@@ -6,7 +6,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -21,8 +21,10 @@ class RunningLab:
     app_url: str
     prefect_ui_url: str
     prefect_api_url: str
-    github_url: str
-    environment: Mapping[str, str]
+    releases_url: str
+    hosts: Mapping[str, str]
+    """Instance ids, and the names that ``python -m lab exec`` takes."""
+    environment: Mapping[str, str] = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +39,14 @@ class Artifact:
 
 def running_lab() -> RunningLab:
     """The lab that is up; raises CalledProcessError, with what it said, if none is."""
-    status = json.loads(_ask("status", "--json"))
+    status = json.loads(ask("status", "--json"))
     return RunningLab(
         app_url=status["app_url"],
         prefect_ui_url=status["prefect_ui_url"].rstrip("/"),
         prefect_api_url=status["prefect_api_url"].rstrip("/"),
-        github_url=status["github_url"],
-        environment={**os.environ, **exports_in(_ask("env"))},
+        releases_url=f"{status['github_url']}/repos/{status['repository']}/releases",
+        hosts={host["instance_id"]: host["name"] for host in status["hosts"]},
+        environment={**os.environ, **exports_in(ask("env"))},
     )
 
 
@@ -88,7 +91,8 @@ def report_of(api_url: str, run_id: str, environment: str = "lab") -> Artifact:
     return reports[-1]
 
 
-def _ask(*question: str) -> str:
+def ask(*question: str) -> str:
+    """What ``python -m lab QUESTION`` answers; raises CalledProcessError if it cannot."""
     answer = subprocess.run(
         [sys.executable, "-m", "lab", *question],
         check=True,
