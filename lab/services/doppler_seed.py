@@ -11,7 +11,7 @@ from lab.settings import LabSettings
 REQUIRED = re.compile(r"^([A-Z][A-Z0-9_]*)=\s*$", re.MULTILINE)
 GATEWAY = "172.16.77.1"
 """Where the stack's containers reach their host, and by its forwards the lab's services."""
-BY_THE_DEPLOY = frozenset({"APP_IMAGE"})
+BY_THE_DEPLOY = frozenset({"APP_IMAGE", "ALERTMANAGER_CONFIG"})
 """Required by Compose, but set by whoever deploys."""
 
 SENSIBLE = {
