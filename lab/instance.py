@@ -16,12 +16,13 @@ from lab.settings import HOST_PORTS, SERVICE_PORTS, Host, LabSettings
 
 IMAGE = "tt-lab/instance:latest"
 AGENT = Path(__file__).with_name("agent")
+IS_READY = Path(__file__).with_name("is-ready.sh")
 CLONE = "/dockerProjects/tt-src/WEB7_9_B2ST_BE"
 BRANCH = "develop"
 STOP_SECONDS = 40
 """What a host gets to stop in, as at a real shutdown; then its power is cut."""
 
-BOOT_SECONDS = 60
+BOOT_SECONDS = 120
 
 FORWARDED = tuple(name for name in SERVICE_PORTS if name != "prefect")
 """Services that a host reaches at the same `localhost` port as this machine."""
@@ -114,15 +115,16 @@ class Instance:
         )
 
     def _wait_ready(self) -> None:
-        """Return once the host's own engine answers; raise `LabError` if it will not."""
+        """Return once the host has booted; raise `LabError` if it does not."""
 
-        def answers_or_is_dead() -> bool:
-            return self.succeeds("docker", "version") or self.state() != "running"
+        script = IS_READY.read_text()
 
-        wait_until(answers_or_is_dead, BOOT_SECONDS)
-        if not self.succeeds("docker", "version"):
+        def booted_or_dead() -> bool:
+            return self.succeeds("bash", "-c", script) or self.state() != "running"
+
+        if not wait_until(booted_or_dead, BOOT_SECONDS) or self.state() != "running":
             raise LabError(
-                f"{self._host.name} is {self.state()}; its Docker engine does not answer:\n"
+                f"{self._host.name} is {self.state()} and does not boot:\n"
                 f"{self._engine.output_of(self._host.container)}\n"
                 f"See `python -m lab exec {self._host.name} -- tail /var/log/dockerd.log`"
             )

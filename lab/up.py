@@ -11,6 +11,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
+import boto3
+
 from lab import prefect
 from lab.engine import choose_engine
 from lab.errors import LabError
@@ -20,12 +22,14 @@ from lab.instance import Instance, start_forwards
 from lab.lab import ROOT, Lab, lock_file
 from lab.packages import locked
 from lab.ports import answers
+from lab.processes import wait_until
 from lab.registry import start_registries
 from lab.services import github_seed
 from lab.services.aws import launch
 from lab.settings import LabSettings, settings_file
 from lab.steps import Step, run_steps
 
+AGENT_SECONDS = 60
 LONGEST_HOME = 60
 """Unix sockets lie up to 45 characters below the home; the kernel takes 107 in all."""
 
@@ -70,6 +74,19 @@ def prepare(home: Path, hosts: int) -> LabSettings:
     return settings
 
 
+def online(settings: LabSettings) -> set[str]:
+    """The instances whose agent reports to Systems Manager."""
+    client = boto3.client(
+        "ssm",
+        endpoint_url=settings.url("aws"),
+        region_name=settings.region,
+        aws_access_key_id=settings.aws_access_key_id,
+        aws_secret_access_key=settings.aws_secret_access_key,
+    )
+    found = client.describe_instance_information()["InstanceInformationList"]
+    return {agent["InstanceId"] for agent in found if agent["PingStatus"] == "Online"}
+
+
 class Up:
     """The steps of one `up`, and what they hand to each other."""
 
@@ -91,7 +108,8 @@ class Up:
             Step("launch", self._launch, needs=("aws",)),
             Step("forwards", self._forwards),
             Step("hosts", self._hosts, needs=("images", "launch", "forwards")),
-            Step("clones", self._clones, needs=("hosts", "repository", "github", "doppler")),
+            Step("agents", self._agents, needs=("hosts",)),
+            Step("clones", self._set_up, needs=("hosts", "github", "doppler")),
         ]
         return steps if self._bare else steps + self._prefect_steps()
 
@@ -100,7 +118,9 @@ class Up:
             Step("prefect server", lambda: prefect.start_server(self._lab), needs=("packages",)),
             Step("registration", lambda: prefect.register(self._lab), needs=("prefect server",)),
             Step(
-                "worker", lambda: prefect.start_worker(self._lab), needs=("registration", "clones")
+                "worker",
+                lambda: prefect.start_worker(self._lab),
+                needs=("registration", "clones", "agents"),
             ),
         ]
 
@@ -157,9 +177,16 @@ class Up:
             list(pool.map(Instance.start, self._instances()))
         return ", ".join(host.name for host in self._lab.settings.hosts)
 
-    def _clones(self) -> None:
+    def _set_up(self) -> None:
         for instance in self._instances():
             instance.set_up()
+
+    def _agents(self) -> None:
+        """Return once Systems Manager reaches every host: before, a command finds no instance."""
+        hosts = {host.instance_id for host in self._lab.settings.hosts}
+        if not wait_until(lambda: hosts <= online(self._lab.settings), AGENT_SECONDS):
+            away = ", ".join(hosts - online(self._lab.settings))
+            raise LabError(f"the agents of {away} do not report; see /var/log/ssm-agent.log there")
 
     def _instances(self) -> list[Instance]:
         engine, settings = self._lab.engine(), self._lab.settings
