@@ -82,7 +82,12 @@ def test_delivery_brings_no_prefect_and_no_network_library() -> None:
     assert barred.isdisjoint(loaded.stdout.split())
 
 
-def test_delivery_imports_in_a_tenth_of_a_second() -> None:
+@pytest.mark.parametrize(
+    ("code", "limit_seconds"),
+    [("import delivery.release", 0.1), (IMPORT_ALL_OF_DELIVERY, 0.3)],
+    ids=["what plans a release", "all of it, Pydantic's models included"],
+)
+def test_delivery_imports_quickly(code: str, limit_seconds: float) -> None:
     def best_of(code: str) -> float:
         """Seconds of processor time: other work on the machine must not count."""
         tries = []
@@ -93,7 +98,7 @@ def test_delivery_imports_in_a_tenth_of_a_second() -> None:
             tries.append(after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
         return min(tries)
 
-    assert best_of(IMPORT_ALL_OF_DELIVERY) - best_of("pass") < 0.1
+    assert best_of(code) - best_of("pass") < limit_seconds
 
 
 def test_no_file_names_a_registry_host() -> None:
