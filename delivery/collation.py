@@ -21,19 +21,42 @@ _PIECE: Final = 1024
 _MOST_MARKS: Final = 32
 IDEOGRAPHS_FROM: Final = 0x10000
 """Where ideographs begin, after all other characters of the table."""
-THE_REST_FROM: Final = 0x20000
-"""Where the characters begin that are not in the table."""
+THE_REST: Final = 0x20000
+"""Before the code of a character that is not in the table: after all that are."""
 COMMON: Final = (0x200, 2)
 """The accent and the case of a letter that has neither."""
 
 Weights = tuple[int, int, int]
 """By base letter, by accent, by case and form; 0 for "does not count"."""
-Levels = tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]
 
 
-def sort_key(text: str) -> tuple[int, ...]:
+def sort_key(text: str) -> SortKey:
     """A key by which texts sort as ICU sorts them; equal for texts that it finds equal."""
-    return _read_table().key_of(text if text.isascii() else _decomposed(text))
+    return _read_table().bases_of(text), _Finer(text)
+
+
+class _Finer:
+    """Accents and forms of a text: asked for only where the letters are the same."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Finer) and self._weights() == other._weights()
+
+    def __lt__(self, other: _Finer) -> bool:
+        return self._weights() < other._weights()
+
+    def __hash__(self) -> int:
+        return hash(self._weights())
+
+    def _weights(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        return _read_table().accents_and_forms_of(self._text)
+
+
+SortKey = tuple[str, _Finer]
 
 
 def _decomposed(text: str) -> str:
@@ -54,6 +77,17 @@ def _read_table() -> _Table:
     return _Table(json.loads(head), body)
 
 
+class _Bases(dict[int, str]):
+    """For `str.translate`: a character's base weights, as characters; learnt when met."""
+
+    def __init__(self, table: _Table) -> None:
+        self._table = table
+
+    def __missing__(self, code: int) -> str:
+        self[code] = found = self._table.bases_of_any(chr(code))
+        return found
+
+
 class _Table:
     """Weights by character and by contraction (characters that count as one)."""
 
@@ -62,32 +96,36 @@ class _Table:
         self._weights: dict[str, Sequence[Weights]] = dict(_characters(columns))
         self._contractions: dict[str, Sequence[Weights]] = facts["contractions"]
         self._starts = {key[0] for key in self._contractions}
-        self._follow = set("".join(key[1:] for key in self._contractions))
         self._longest = max(map(len, self._contractions))
+        self._joining = frozenset(facts["joining"])
         for place, letter in enumerate(_spread(facts["ideographs"])):
             self._weights[letter] = ((IDEOGRAPHS_FROM + place, *COMMON),)
-        self._levels: dict[str, Levels] = {}
+        self._bases = _Bases(self)
 
-    def key_of(self, text: str) -> tuple[int, ...]:
-        """The key of decomposed `text`: all its bases, then its accents, then its forms."""
-        bases: list[int] = []
-        accents: list[int] = []
-        forms: list[int] = []
-        for letter in text if self._follow.isdisjoint(text) else self._joined(text):
-            base, accent, form = self._levels.get(letter) or self._learn(letter)
-            bases += base
-            accents += accent
-            forms += form
-        return (*bases, 0, *accents, 0, *forms)
+    def bases_of(self, text: str) -> str:
+        """The base weights of `text`, as characters: the first thing to compare by."""
+        if self._joining.isdisjoint(text):
+            return text.translate(self._bases)
+        return self.bases_of_any(text)
 
-    def _learn(self, name: str) -> Levels:
-        """The weights of a letter or a contraction, by level, kept for the next time."""
-        weights = self._contractions.get(name) or self._weights.get(name)
-        if not weights:
-            weights = ((THE_REST_FROM + ord(name), *COMMON),)
-        base, accent, form = (tuple(w[level] for w in weights if w[level]) for level in range(3))
-        self._levels[name] = base, accent, form
-        return base, accent, form
+    def bases_of_any(self, text: str) -> str:
+        """The same for a text whose characters may depend on each other."""
+        return "".join(chr(base) for base, _, _ in self._weights_of(text) if base)
+
+    def accents_and_forms_of(self, text: str) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """The other two levels."""
+        weights = list(self._weights_of(text))
+        accents = tuple(accent for _, accent, _ in weights if accent)
+        return accents, tuple(form for _, _, form in weights if form)
+
+    def _weights_of(self, text: str) -> Iterator[Weights]:
+        for name in self._joined(_decomposed(text)):
+            found = self._contractions.get(name) or self._weights.get(name)
+            if found:
+                yield from found
+            else:
+                yield (THE_REST, *COMMON)
+                yield (ord(name), 0, 0)
 
     def _joined(self, text: str) -> Iterator[str]:
         """The letters of `text`, those that count as one together."""

@@ -129,9 +129,10 @@ def read_change(message: Message, *, bang: bool) -> Change:
 def _bang_note(message: Message) -> tuple[str, ...]:
     """The subject of `feat!: subject`: the note of a breaking change that has no other."""
     for header in (message.first_line, message.header):
-        found = None if has_line_end(header) else _BANG_HEADER.fullmatch(header)
-        if found:
-            return (found[3],)
+        if "!: " in header and not has_line_end(header):
+            found = _BANG_HEADER.fullmatch(header)
+            if found:
+                return (found[3],)
     return ()
 
 

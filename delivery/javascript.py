@@ -10,6 +10,7 @@ sort, the description of timsort (listsort.txt) that V8 says it follows.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 BLANKS: Final = (
@@ -32,6 +33,7 @@ def has_line_end(text: str) -> bool:
     return _LINE_END.search(text) is not None
 
 
+@lru_cache(maxsize=1024)
 def sign_of_number(text: str) -> int | None:
     """The sign (-1, 0 or 1) of `text` read as a number; None if it is not one."""
     bare = text.strip(BLANKS)

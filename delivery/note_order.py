@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
-from delivery.collation import sort_key
+from delivery.collation import SortKey, sort_key
 from delivery.javascript import sign_of_number
 from delivery.timsort import timsort
 
@@ -36,7 +36,7 @@ class _Part:
     """A scope or a subject, with its key for comparing."""
 
     text: str | None
-    key: tuple[int, ...]
+    key: SortKey
 
 
 _Row = tuple[_Part, _Part, P]
@@ -55,7 +55,7 @@ def in_note_order(entries: Sequence[P]) -> list[P]:
 
 
 def _part(text: str | None) -> _Part:
-    return _Part(text, sort_key(text) if text else ())
+    return _Part(text, sort_key(text or ""))
 
 
 def _compare(one: _Row[P], other: _Row[P]) -> int:

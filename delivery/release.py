@@ -256,7 +256,10 @@ class _Planner:
         noted = [(message, read_change(message, bang=True)) for message in messages]
         ruled = noted
         if not self.policy.bang_is_breaking:
-            ruled = [(message, read_change(message, bang=False)) for message in messages]
+            ruled = [
+                (message, read_change(message, bang=False) if "!" in message.first_line else change)
+                for message, change in noted
+            ]
         return _Range(since, largest_release(ruled, self._rules), noted)
 
     @property

@@ -21,7 +21,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from delivery.collation import COMMON, IDEOGRAPHS_FROM, THE_REST_FROM, Weights
+from delivery.collation import COMMON, IDEOGRAPHS_FROM, THE_REST, Weights
 
 _TABLE = Path(__file__).parent.parent / "delivery" / "collation.gz"
 _ENTRY = re.compile(r"([0-9A-F ]+?) *; ((?:\[[.*][0-9A-F.]+\])+)")
@@ -64,7 +64,7 @@ def _newer(entries: dict[str, list[Weights]]) -> Iterator[tuple[str, list[Weight
     for plain, forms in _QUOTES.items():
         for place, form in enumerate(forms, 1):
             yield form, [(entries[plain][0][0], COMMON[0] + place, COMMON[1])]
-    yield "\ufffd", [(THE_REST_FROM + sys.maxunicode + 1, *COMMON)]
+    yield "\ufffd", [(sys.maxunicode, *COMMON)]
 
 
 def _place(weights: list[Weights], places: dict[str, int]) -> Iterator[Weights]:
@@ -76,7 +76,11 @@ def _place(weights: list[Weights], places: dict[str, int]) -> Iterator[Weights]:
         else:
             code = (primary - _IMPLICIT.start) << 15 | next(rest)[0] & 0x7FFF
             letter = chr(code & 0x1FFFFF)
-            yield places.get(letter, THE_REST_FROM + ord(letter)), secondary, tertiary
+            if letter in places:
+                yield places[letter], secondary, tertiary
+            else:
+                yield THE_REST, secondary, tertiary
+                yield ord(letter), 0, 0
 
 
 def _table(entries: dict[str, list[Weights]], ideographs: list[str]) -> bytes:
@@ -88,6 +92,7 @@ def _table(entries: dict[str, list[Weights]], ideographs: list[str]) -> bytes:
         "weights": len(flat),
         "contractions": {key: weights for key, weights in entries.items() if len(key) > 1},
         "ideographs": _runs(ideographs),
+        "joining": "".join(sorted(_joining(entries))),
     }
     columns = [
         ("I", _steps(code for code, _ in singles)),
@@ -98,6 +103,14 @@ def _table(entries: dict[str, list[Weights]], ideographs: list[str]) -> bytes:
     ]
     body = b"".join(_packed(kind, numbers) for kind, numbers in columns)
     return json.dumps(head).encode() + b"\n" + body
+
+
+def _joining(entries: dict[str, list[Weights]]) -> set[str]:
+    """The characters before which a text must not be cut: they may belong to the one before."""
+    marks = {key for key in entries if len(key) == 1 and unicodedata.combining(key)}
+    joining = marks.union(*(key[1:] for key in entries))
+    composed = (chr(code) for code in range(sys.maxunicode + 1))
+    return joining | {c for c in composed if unicodedata.normalize("NFD", c)[0] in joining}
 
 
 def _packed(kind: str, numbers: Iterable[int]) -> bytes:
