@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from delivery.host_script import HostAnswer
+from delivery.receipt import Receipt
 
 
 class HealthyRelease(BaseModel):
@@ -81,13 +82,13 @@ class StartedContainers(HostAnswer):
     """The answer of ``rollout.sh`` and ``recreate.sh``.
 
     ``changed`` are the services whose container is another one than before, ``note`` is
-    what the gate let pass and why, ``switched_at`` the host's clock when traffic moved.
+    what the gate let pass and why, ``receipt`` what a takeover cost those who were served.
     """
 
     changed: tuple[str, ...] = ()
     configuration: str = ""
     note: str = ""
-    switched_at: str = ""
+    receipt: Receipt | None = None
 
 
 class PrunedImages(HostAnswer):

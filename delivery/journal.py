@@ -106,6 +106,7 @@ class Journal:
             release_url=self.release_url,
             run_url=self.run_url,
             changed=self.rollout.changed_services if self.rollout else (),
+            hosts=self.rollout.hosts if self.rollout else (),
             stages=tuple(self.stages),
             health=self.health,
             failure=self.failure,

@@ -67,6 +67,19 @@ class RolloutPolicy(Policy):
         description="rolling: start beside, gate, switch, watch, retire; no request is lost. "
         "recreate: replace in place, for releases that cannot run side by side.",
     )
+    canary_hosts: int = Field(
+        default=1, ge=1, le=50, description="Hosts of a fleet that go first, alone."
+    )
+    wave_size: int = Field(
+        default=5, ge=1, le=50, description="Hosts of a fleet that then go side by side."
+    )
+    failure_budget: int = Field(
+        default=0,
+        ge=0,
+        le=50,
+        description="Hosts of one wave that may fail (they keep the old release) before the "
+        "rollout stops and every touched host goes back.",
+    )
     gate_passes: int = Field(
         default=3, ge=1, le=50, description="Passes in a row before the new container gets traffic."
     )

@@ -2,14 +2,16 @@
 
 import datetime
 import enum
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from delivery.errors import DeliveryError
 from delivery.health import Health
 from delivery.markdown import code, escape, fenced, link, table
+from delivery.receipt import receipt_section
 from delivery.redaction import redact
+from delivery.rollout import HostOutcome
 
 
 class Outcome(enum.StrEnum):
@@ -95,6 +97,7 @@ class Report:
     release_url: str = ""
     run_url: str = ""
     changed: tuple[str, ...] = ()
+    hosts: tuple[HostOutcome, ...] = ()
     stages: tuple[StageTime, ...] = ()
     health: Health = field(default_factory=lambda: Health(()))
     failure: Failure | None = None
@@ -123,6 +126,7 @@ class Report:
             "actor": self.actor,
             "reason": self.reason,
             "changed": list(self.changed),
+            "hosts": [_host_as_json(host) for host in self.hosts],
             "started": self.started.isoformat(),
             "duration_seconds": round(self.duration_seconds, 3),
             "stages": {stage.stage: round(stage.seconds, 3) for stage in self.stages},
@@ -137,6 +141,8 @@ class Report:
             self._facts(),
             _failure_section(self.failure),
             health_section(self.health),
+            receipt_section([(h.host, h.receipt) for h in self.hosts if h.receipt]),
+            _hosts_section(self.hosts),
             self._stages(),
         ]
         return "\n\n".join(section for section in sections if section) + "\n"
@@ -161,6 +167,32 @@ class Report:
             return ""
         rows = [(escape(s.stage), f"{s.seconds:.1f} s", escape(s.note)) for s in self.stages]
         return "## Stages\n\n" + table(("Stage", "Took", ""), rows)
+
+
+def _host_as_json(host: HostOutcome) -> dict[str, Any]:
+    return {
+        "host": host.host,
+        "changed": list(host.changed),
+        "note": host.note,
+        "failure": host.failure,
+        "receipt": host.receipt.model_dump() if host.receipt else None,
+    }
+
+
+def _hosts_section(hosts: Sequence[HostOutcome]) -> str:
+    """A row a host, where there are several or one has something to say."""
+    if len(hosts) < 2 and not any(host.note or host.failure for host in hosts):
+        return ""
+    rows = [
+        (
+            "**kept the release before**" if host.failure else "runs it",
+            escape(host.host),
+            escape(", ".join(host.changed)) or "nothing",
+            escape(host.failure or host.note),
+        )
+        for host in hosts
+    ]
+    return "## Hosts\n\n" + table(("", "Host", "Replaced", ""), rows)
 
 
 def _failure_as_json(failure: Failure | None) -> Mapping[str, str] | None:

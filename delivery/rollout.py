@@ -2,10 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from delivery.errors import Refused
 from delivery.host_state import HealthyRelease, HostState
 from delivery.image import Image
+from delivery.receipt import Receipt
+
+Named = TypeVar("Named")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,8 @@ class HostOutcome:
     changed: tuple[str, ...]
     configuration: str
     note: str = ""
+    receipt: Receipt | None = None
+    failure: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +65,17 @@ class Rollout:
     def changed_services(self) -> tuple[str, ...]:
         """Every service that any host runs in another container than before, sorted."""
         return tuple(sorted({service for host in self.hosts for service in host.changed}))
+
+    @property
+    def reached(self) -> tuple[HostOutcome, ...]:
+        """The hosts that run the release now; the others kept the one before."""
+        return tuple(host for host in self.hosts if not host.failure)
+
+
+def waves(hosts: Sequence[Named], *, canary: int, size: int) -> list[Sequence[Named]]:
+    """The order in which a fleet is rolled out: ``canary`` hosts, then ``size`` at a time."""
+    first, rest = hosts[:canary], hosts[canary:]
+    return [first, *(rest[at : at + size] for at in range(0, len(rest), size))]
 
 
 def plan_rollout(states: Sequence[HostState], target: Bundle, *, generation: int) -> RolloutPlan:

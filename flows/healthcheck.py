@@ -8,21 +8,21 @@ from blocks.environment import load_environment
 from delivery.health import Health, Verdict
 from delivery.report import health_section
 from flows.ending import command_line, end_process, run_command, run_name
-from flows.parameters import EnvironmentName
+from flows.parameters import EnvironmentName, OnlyHosts
 from tasks.artifacts import publish_health
 from tasks.health import probe_actuator, probe_postgres, probe_redis
 from tasks.hosts import find_hosts
 
 
 @flow(name="healthcheck", flow_run_name=run_name("health of {environment}"), persist_result=False)
-def healthcheck(environment: EnvironmentName = "production") -> Health:
+def healthcheck(environment: EnvironmentName = "production", only: OnlyHosts = None) -> Health:
     """Poll every probe on every host until it holds or its deadline passes.
 
     The verdict is a value: an unhealthy environment does not fail this flow when another
     flow asks. On its own (``python -m flows.healthcheck``) the exit status tells.
     """
     target = load_environment(environment)
-    hosts = find_hosts(target)
+    hosts = [host for host in find_hosts(target) if only is None or host.name in only]
     probes = [probe_actuator, probe_postgres]
     if target.health.redis_nodes:
         probes.append(probe_redis)

@@ -58,3 +58,7 @@ WayBack = Annotated[
         max_length=128,
     ),
 ]
+OnlyHosts = Annotated[
+    list[str] | None,
+    shown("Only hosts", "Names of hosts to look at. Empty: all of them."),
+]

@@ -9,11 +9,11 @@ from prefect.client.schemas.objects import State
 
 from blocks.aws_hosts import Host
 from blocks.environment import Environment
-from delivery.errors import DeliveryError
+from delivery.errors import DeliveryError, HostError
 from delivery.health import Health, Verdict
 from delivery.journal import Journal
 from delivery.report import Outcome
-from delivery.rollout import Bundle, Rollout, RolloutPlan, plan_rollout
+from delivery.rollout import Bundle, HostOutcome, Rollout, RolloutPlan, plan_rollout, waves
 from flows.ending import command_line, run_command, run_name, run_reported
 from flows.healthcheck import healthcheck
 from flows.parameters import Actor, EnvironmentName, Reason, Tag
@@ -62,18 +62,21 @@ def roll_out(
     journal.touched = True
     with journal.stage("prepare hosts"):
         _prepare(target, hosts, plan.target)
+    touched: list[Host] = []
     try:
-        with journal.stage("replace the release"):
-            done = journal.rollout = _switch(target, hosts, plan.target, plan.generation)
+        done = journal.rollout = _switch_in_waves(target, hosts, plan, journal, touched)
         with journal.stage("healthcheck"):
             journal.health = healthcheck(target.name)
     except DeliveryError:
-        return _go_back(target, hosts, plan, journal)
+        return _go_back(target, touched, plan, journal)
     if journal.health.verdict is not Verdict.HEALTHY:
         journal.note_unhealthy()
-        return _go_back(target, hosts, plan, journal) if done.changed_services else Outcome.FAILED
+        return _go_back(target, touched, plan, journal) if done.changed_services else Outcome.FAILED
     with journal.stage("record"):
-        record_release(target, hosts, done, generation=plan.generation)
+        reached = {host.host for host in done.reached}
+        record_release(
+            target, [h for h in hosts if h.name in reached], done, generation=plan.generation
+        )
     return Outcome.DEPLOYED if done.changed_services else Outcome.UP_TO_DATE
 
 
@@ -89,12 +92,44 @@ def _prepare(target: Environment, hosts: Sequence[Host], bundle: Bundle) -> None
     pull_images(target, hosts, bundle)
 
 
-def _switch(target: Environment, hosts: Sequence[Host], bundle: Bundle, generation: int) -> Rollout:
-    """Replace the running release; afterwards tidy up and list what runs."""
-    outcomes = start_containers(target, hosts, bundle, generation)
+def _switch_in_waves(
+    target: Environment,
+    hosts: Sequence[Host],
+    plan: RolloutPlan,
+    journal: Journal,
+    touched: list[Host],
+) -> Rollout:
+    """Replace the release wave by wave; ``touched`` grows as hosts are about to be."""
+    policy = target.rollout
+    outcomes: list[HostOutcome] = []
+    for wave in waves(hosts, canary=policy.canary_hosts, size=policy.wave_size):
+        touched += wave
+        with journal.stage(_wave_name(wave, hosts)):
+            outcomes += start_containers(target, wave, plan.target, plan.generation)
+        if len(touched) < len(hosts):
+            with journal.stage(_wave_name(wave, hosts, "healthcheck")):
+                _demand_health(target, wave, journal)
+    _tidy_up(target, hosts)
+    return Rollout(plan.target, tuple(outcomes))
+
+
+def _demand_health(target: Environment, wave: Sequence[Host], journal: Journal) -> None:
+    journal.health = healthcheck(target.name, only=[host.name for host in wave])
+    if journal.health.verdict is not Verdict.HEALTHY:
+        journal.note_unhealthy()
+        raise HostError("The first hosts are not healthy; the others were not touched.")
+
+
+def _wave_name(
+    wave: Sequence[Host], hosts: Sequence[Host], what: str = "replace the release"
+) -> str:
+    return what if len(hosts) == 1 else f"{what} on {', '.join(host.name for host in wave)}"
+
+
+def _tidy_up(target: Environment, hosts: Sequence[Host]) -> None:
+    """Free what no release needs any more, and list what runs now."""
     prune_images(target, hosts)
     publish_containers(target.name, list_containers(target, hosts))
-    return Rollout(bundle, tuple(outcomes))
 
 
 def _go_back(
@@ -106,7 +141,8 @@ def _go_back(
     try:
         with journal.stage(f"go back to {plan.way_back.tag}"):
             _prepare(target, hosts, plan.way_back)
-            _switch(target, hosts, plan.way_back, plan.generation)
+            start_containers(target, hosts, plan.way_back, plan.generation)
+            _tidy_up(target, hosts)
         with journal.stage("healthcheck after going back"):
             restored: Health = healthcheck(target.name)
     except DeliveryError:

@@ -139,6 +139,13 @@ gateway_counts() {
     echo "$requests $errors"
 }
 
+# What the public port answered since the gateway started: requests, and 5xx answers.
+gateway_totals() {
+    gateway_ask "show stat public 1 -1" | tr -d '\r' | awk -F, '
+        /^# / { sub(/^# /, ""); for (i = 1; i <= NF; i++) place[$i] = i; next }
+        $2 == "FRONTEND" { print $place["req_tot"], $place["hrsp_5xx"]; exit }'
+}
+
 # Brings the running gateway in line with the truth.
 gateway_follow() {
     local slot container

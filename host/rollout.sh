@@ -12,6 +12,8 @@
 declare -F run_detached >/dev/null || . "$(dirname "$0")/detached.sh"
 # shellcheck source=host/gateway.sh
 declare -F read_slots >/dev/null || . "$(dirname "$0")/gateway.sh"
+# shellcheck source=host/receipt.sh
+declare -F start_prober >/dev/null || . "$(dirname "$0")/receipt.sh"
 # shellcheck source=host/compose.sh
 declare -F start_data_stores >/dev/null || . "$(dirname "$0")/compose.sh"
 open_log
@@ -66,6 +68,8 @@ is_up() { [ "$(ask_app "$1" /dev/null "")" = 200 ]; }
 
 # Any end but a good one: the candidate goes, and who was admitted before serves.
 clean_up() {
+    stop_prober
+    rm -f "$probes"
     if [ -n "$candidate" ]; then
         say "undoing: $candidate goes"
         if [ -n "$outgoing" ] && [ "$admitted" = "$candidate" ]; then
@@ -215,6 +219,8 @@ retire() {
 
 replace_app() {
     baseline=$([ -z "$outgoing" ] || components_down "$outgoing")
+    totals_before=$(gateway_totals)
+    started_at=$EPOCHREALTIME
     start_candidate
     gate
     admit
@@ -222,6 +228,18 @@ replace_app() {
     soak
     retire
     candidate=""
+    totals_after=$(gateway_totals)
+}
+
+# The receipt of a release that took over from another; null where nothing was replaced.
+measured() {
+    stop_prober
+    if [ -n "${totals_after:-}" ] && [ -n "$outgoing" ]; then
+        receipt "$started_at" "$switched_at" \
+            $((${totals_after% *} - ${totals_before% *})) $((${totals_after#* } - ${totals_before#* }))
+    else
+        printf null
+    fi
 }
 
 # --- The story ----------------------------------------------------------------------------
@@ -235,6 +253,7 @@ load_release_inputs
 read_compose_file
 services_before=$(running_services)
 
+start_prober
 start_data_stores
 find_outgoing
 start_gateway
@@ -249,6 +268,7 @@ else
 fi
 start_the_rest
 
+measurements=$(measured)
 succeed "\"changed\":$(changed_services "$services_before" | json_lines)" \
     "\"configuration\":$(json_string "$(configuration_hash)")" \
-    "\"note\":$(json_string "$note")" "\"switched_at\":$(json_string "${switched_at:-}")"
+    "\"note\":$(json_string "$note")" "\"receipt\":$measurements"

@@ -11,7 +11,7 @@ from prefect.cache_policies import NO_CACHE
 
 from blocks.aws_hosts import Host
 from blocks.environment import Environment
-from delivery.errors import HostNotFound
+from delivery.errors import HostError, HostNotFound
 from delivery.host_script import HostAnswer
 from delivery.host_state import (
     HostState,
@@ -28,7 +28,7 @@ from delivery.host_state import (
 )
 from delivery.rollout import Bundle, HostOutcome, Rollout
 from tasks.retrying import BACKOFF_SECONDS, is_transient
-from tasks.ssm import Answer, ScriptRun, run_script
+from tasks.ssm import Answer, ScriptRun, run_script, run_script_on_each
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Strategy:
 
 
 STRATEGIES = {
-    "rolling": Strategy("rollout", ("detached", "gateway", "compose")),
+    "rolling": Strategy("rollout", ("detached", "gateway", "receipt", "compose")),
     "recreate": Strategy("recreate", ("detached", "compose")),
 }
 _NOT_LOGGED = {"ok", "step", "failed", "next", "record", "containers", "images"}
@@ -104,29 +104,34 @@ def start_containers(
 ) -> list[HostOutcome]:
     """Let the release take over by the environment's strategy; data stores are left alone.
 
-    Asking again for the same generation and release finds the job that is under way, or its
-    result: the script on the host outlives a worker that dies and a command that is cut off.
+    A host that fails keeps the release before; more of them than the failure budget raise
+    what the first one said. Asking again for the same generation and release finds the job
+    that is under way, or its result: the script on the host outlives a worker that dies and
+    a command that is cut off.
     """
     strategy = STRATEGIES[target.rollout.strategy]
     inputs = {
+        **layout_inputs(target),
         **_bundle(bundle),
         **_takeover(target),
         "TT_GENERATION": str(generation),
         "TT_ATTEMPT": re.sub(r"[^A-Za-z0-9]+", "-", bundle.tag),
     }
-    answers = _run(
-        target,
-        hosts,
-        strategy.script,
-        StartedContainers,
-        inputs,
-        target.timeouts.start,
-        libraries=strategy.libraries,
-    )
-    return [
-        HostOutcome(name, tuple(answer.changed), answer.configuration, answer.note)
-        for name, answer in answers.items()
-    ]
+    limits = (target.timeouts.start, target.timeouts.delivery)
+    run = ScriptRun(strategy.script, inputs, *limits, strategy.libraries)
+    answers = run_script_on_each(target.hosts_door(), hosts, run, StartedContainers)
+    failures = [answer for answer in answers.values() if isinstance(answer, HostError)]
+    if len(failures) > target.rollout.failure_budget:
+        raise failures[0]
+    _log({n: answer for n, answer in answers.items() if not isinstance(answer, HostError)})
+    return [_host_outcome(name, answer) for name, answer in answers.items()]
+
+
+def _host_outcome(name: str, answer: StartedContainers | HostError) -> HostOutcome:
+    if isinstance(answer, HostError):
+        get_run_logger().warning("%s kept the release before: %s", name, answer.message)
+        return HostOutcome(name, (), "", failure=answer.message)
+    return HostOutcome(name, answer.changed, answer.configuration, answer.note, answer.receipt)
 
 
 @task(name="prune images", task_run_name="prune images", **_STEP)
@@ -154,7 +159,7 @@ def record_release(
     inputs = {
         **_bundle(done.bundle),
         "TT_GENERATION": str(generation),
-        "TT_CONFIGURATION": done.hosts[0].configuration,
+        "TT_CONFIGURATION": done.reached[0].configuration,
         "TT_NOW": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
     _run(target, hosts, "record", RecordedRelease, inputs, target.timeouts.look)

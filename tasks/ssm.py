@@ -84,6 +84,25 @@ def run_script(
     Raises what the first failing host has to say: HostScriptFailed, HostTimedOut,
     HostUnreachable, HostAnswerMalformed. All hosts are waited for before that.
     """
+    answers = run_script_on_each(door, hosts, run, kind, sleep=sleep, clock=clock)
+    good: dict[str, Answer] = {}
+    for name, answer in answers.items():
+        if isinstance(answer, HostError):
+            raise answer
+        good[name] = answer
+    return good
+
+
+def run_script_on_each(
+    door: HostDoor,
+    hosts: Sequence[Host],
+    run: ScriptRun,
+    kind: type[Answer],
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> dict[str, Answer | HostError]:
+    """Like ``run_script``, but a host that fails is an error in the answer, not raised."""
     inputs = {"TT_STEP": run.step, **run.inputs}
     parts = [script_text(name) for name in ("lib", *run.libraries, run.step)]
     script = compose_script(parts, inputs)
@@ -96,7 +115,13 @@ def run_script(
     )
     command = _Command(door, sent, sleep, clock)
     ended = command.wait(hosts, run.delivery_seconds + run.execution_seconds + _GRACE_SECONDS)
-    return {host.name: _answer(command, host, ended[host.instance_id], kind) for host in hosts}
+    answers: dict[str, Answer | HostError] = {}
+    for host in hosts:
+        try:
+            answers[host.name] = _answer(command, host, ended[host.instance_id], kind)
+        except HostError as error:
+            answers[host.name] = error
+    return answers
 
 
 @dataclass(frozen=True, slots=True)

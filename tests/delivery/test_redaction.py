@@ -127,9 +127,9 @@ def test_redacting_twice_changes_nothing_more(text: str) -> None:
 def test_hostile_text_takes_time_in_proportion_to_its_length(unit: str) -> None:
     def seconds(length: int) -> float:
         text = (unit * (length // len(unit) + 1))[:length]
-        started = time.perf_counter()
+        started = time.process_time()
         redact(text, ["some-known-value"])
-        return time.perf_counter() - started
+        return time.process_time() - started
 
     # Quadratic would be 64 times as long, and minutes.
     short, long = min(seconds(8_000) for _ in range(3)), seconds(512_000)

@@ -1,0 +1,52 @@
+#!/bin/bash
+# Measures a rollout from the host itself: a prober at the public port, and the gateway's
+# own counters. What it finds goes into the answer as the deploy's receipt.
+# shellcheck disable=SC2154 # lib.sh's variables
+
+prober="" probes="$tt_run/probes.$$"
+
+# Ten requests a second at most, until stop_prober, this process's end, or half an hour.
+start_prober() {
+    : >"$probes"
+    prober_loop $$ &
+    prober=$!
+}
+
+prober_loop() {
+    local began=$SECONDS at
+    while [ -d "/proc/$1" ] && ((SECONDS - began < 1800)); do
+        at=$EPOCHREALTIME
+        printf '%s %s\n' "$at" "$(curl --silent --output /dev/null --max-time 5 \
+            --write-out '%{http_code} %{time_total}' "http://127.0.0.1:$TT_APP_PORT/actuator/health/liveness")" >>"$probes"
+        sleep 0.1
+    done
+}
+
+stop_prober() {
+    [ -z "$prober" ] || kill "$prober" 2>/dev/null || true
+    prober=""
+}
+
+# window NAME FROM TO: requests, failures and latencies of the probes in [FROM, TO).
+window() {
+    awk -v from="$2" -v to="$3" '$1 >= from && $1 < to { print ($2 == 200 ? 0 : 1), $3 * 1000 }' "$probes" |
+        sort -k2,2n | awk -v name="$1" '
+            { failed += $1; if (!$1) took[++good] = $2 }
+            function at(share, place) { place = int(good * share) + 1; return good ? took[place > good ? good : place] : 0 }
+            END { printf "\"%s\":{\"requests\":%d,\"failed\":%d,\"p50_ms\":%.1f,\"p99_ms\":%.1f}", name, NR, failed, at(0.5), at(0.99) }'
+}
+
+# The longest time between two good answers, in milliseconds.
+longest_gap() {
+    awk '$2 == 200 { if (last && $1 - last > gap) gap = $1 - last; last = $1 } END { printf "%.0f", gap * 1000 }' "$probes"
+}
+
+# receipt STARTED SWITCHED: the measurements as JSON; times are seconds since 1970.
+receipt() {
+    local settled
+    settled=$(awk -v at="$2" 'BEGIN { printf "%.3f", at + 1 }')
+    printf '{%s,%s,%s,"longest_gap_ms":%s,"gateway_requests":%d,"gateway_errors":%d}' \
+        "$(window before 0 "$1")" "$(window during "$1" "$settled")" "$(window after "$settled" 99999999999)" \
+        "$(longest_gap)" "$3" "$4"
+    rm -f "$probes"
+}
