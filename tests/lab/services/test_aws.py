@@ -78,6 +78,12 @@ class Cloud:
             self.agent.kill()
             self.agent.wait(10)
 
+    def __enter__(self) -> Cloud:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill_agent()
+
     def lab(self, method: str, path: str, **body: Any) -> Any:
         url = f"http://127.0.0.1:{self.settings.ports['aws']}/_lab/{path}"
         return httpx.request(method, url, json=body or None, trust_env=False).json()
@@ -116,11 +122,12 @@ def wait_for(holds: Callable[[], bool], seconds: float = 30) -> None:
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
     settings = LabSettings.create(tmp_path_factory.mktemp("lab"))
-    with served(build(settings), settings.ports["aws"]):
-        made = Cloud(settings, launch(settings, "TT-ec2-1"))
+    with (
+        served(build(settings), settings.ports["aws"]),
+        Cloud(settings, launch(settings, "TT-ec2-1")) as made,
+    ):
         made.start_agent()
         yield made
-        made.kill_agent()
 
 
 @pytest.fixture(autouse=True)
@@ -404,15 +411,16 @@ def test_a_restart_of_the_service_loses_no_instance_and_no_command(
     settings = LabSettings.create(tmp_path / "lab")
     with process_of(settings, "aws"):
         made = Cloud(settings, launch(settings, "TT-ec2-1"))
-        made.start_agent()
-        command_id = made.send("echo kept")
-        made.wait(command_id)
+        with made:
+            made.start_agent()
+            command_id = made.send("echo kept")
+            made.wait(command_id)
         made.ec2.stop_instances(InstanceIds=[made.instance_id])
-    with process_of(settings, "aws"):
+    with process_of(settings, "aws"), made:
         found = made.ec2.describe_instances(InstanceIds=[made.instance_id])
         [instance] = found["Reservations"][0]["Instances"]
         assert instance["State"]["Name"] == "stopped"
         assert {"Key": "Name", "Value": "TT-ec2-1"} in instance["Tags"]
         assert made.look(command_id)["StandardOutputContent"] == "kept\n"
-        wait_for(lambda: made.run("echo again")["StandardOutputContent"] == "again\n")
-        made.kill_agent()
+        made.start_agent()
+        assert made.run("echo again")["StandardOutputContent"] == "again\n"
