@@ -20,7 +20,7 @@ from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.exceptions import PrefectException
 from prefect.settings import PREFECT_API_URL
 
-from blocks.environment import ENVIRONMENT_NAME
+from blocks.environment import ENVIRONMENT_NAME, Environment
 from delivery.errors import ConfigurationError, DeliveryError
 from delivery.redaction import redact
 from deployments.automations import crash_of_silent_runs
@@ -103,6 +103,7 @@ def _write(
     yield ensure_work_pool(client, WORK_POOL), "work pool", WORK_POOL
     limit = f"deploy-{blocks.name}"
     yield ensure_limit(client, limit), "concurrency limit", limit
+    Environment.register_type_and_schema()  # and those of its doors
     doors: dict[str, Block] = {}
     for field, block in blocks.doors.items():
         doors[field], change = store_block(client, block, blocks.document(field))

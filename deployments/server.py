@@ -28,11 +28,11 @@ class Change(enum.StrEnum):
 def store_block(client: SyncPrefectClient, block: Block, name: str) -> tuple[Block, Change]:
     """Store ``block`` as the document ``name``; the stored block, to be referred to.
 
-    A document that was written by another version of the block's schema is written anew,
-    so that the form in the UI shows the fields of this one.
+    Its block type must be registered (``Block.register_type_and_schema``). A document that
+    was written by another version of the block's schema is written anew, so that the form
+    in the UI shows the fields of this one.
     """
     kind = type(block)
-    kind.register_type_and_schema()
     schema = kind._block_schema_id
     try:
         document = client.read_block_document_by_name(name, kind.get_block_type_slug())
