@@ -1,0 +1,173 @@
+"""The report: what a person reads, and what a program parses."""
+
+import datetime
+import json
+import string
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+
+from delivery.errors import HostScriptFailed
+from delivery.health import Health, Probe, Verdict
+from delivery.report import Failure, Outcome, Report, StageTime, health_section
+from delivery.rollout import HostOutcome
+
+GOOD = Report(
+    outcome=Outcome.DEPLOYED,
+    environment="production",
+    actor="kim",
+    reason="the fix for #9",
+    started=datetime.datetime(2026, 11, 23, 1, 2, 3, tzinfo=datetime.UTC),
+    duration_seconds=61.26,
+    version="0.2.0",
+    previous_version="0.1.0",
+    revision="0123456789abcdef0123456789abcdef01234567",
+    digest="sha256:" + "a" * 64,
+    image="ghcr.io/a/b@sha256:" + "a" * 64,
+    release_url="https://github.com/a/b/releases/tag/v0.2.0",
+    run_url="http://localhost:4200/runs/flow-run/1",
+    changed=("app",),
+    stages=(StageTime("build image and push", 40.04, "reused"),),
+    health=Health((Probe("actuator", "TT-ec2-1", Verdict.HEALTHY, "HTTP 200", 3, 2.5),)),
+)
+BAD = replace(
+    GOOD,
+    outcome=Outcome.ROLLED_BACK,
+    health=Health((Probe("redis", "TT-ec2-1", Verdict.UNHEALTHY, "cluster_state:fail", 9, 60.0),)),
+    failure=Failure(
+        "healthcheck", "It did not hold.", "TT-ec2-1", "last\nwords", "docker logs app"
+    ),
+)
+
+
+def test_the_outcome_comes_first_as_one_sentence() -> None:
+    assert GOOD.as_markdown().startswith("# DEPLOYED: 0.2.0 is live on production\n")
+
+
+@pytest.mark.parametrize("outcome", Outcome)
+def test_every_outcome_has_a_sentence_even_if_nothing_is_known(outcome: Outcome) -> None:
+    bare = Report(outcome, "lab", "kim", "", GOOD.started, 0.0)
+    assert not {*"{}"} & {*bare.headline}
+    assert bare.headline in bare.as_markdown()
+
+
+def test_only_what_was_wished_for_is_green() -> None:
+    assert [outcome.value for outcome in Outcome if outcome.succeeded] == [
+        "DEPLOYED",
+        "UP_TO_DATE",
+        "PLANNED",
+    ]
+
+
+def test_a_person_finds_what_where_from_to_by_whom_and_how_long() -> None:
+    text = GOOD.as_markdown()
+    for fact in (
+        "`0.1.0` → `0.2.0`",
+        GOOD.revision,
+        GOOD.image,
+        "(https://github.com/a/b/releases/tag/v0.2.0)",
+        "kim, the fix for \\#9",
+        "2026-11-23 01:02:03 UTC",
+        "61.3 s",
+        "(http://localhost:4200/runs/flow-run/1)",
+        "| build image and push | 40.0 s | reused |",
+        "| pass | actuator | TT-ec2-1 | HTTP 200 | 3 | 2.5 s |",
+    ):
+        assert fact in text, fact
+
+
+def test_a_first_deploy_comes_from_nothing() -> None:
+    assert "`nothing` → `0.2.0`" in replace(GOOD, previous_version="").as_markdown()
+
+
+def test_what_is_not_known_takes_no_room() -> None:
+    text = Report(Outcome.REFUSED, "lab", "kim", "", GOOD.started, 1.0).as_markdown()
+    for absent in ("Version", "Revision", "Image", "Release", "Run", "##"):
+        assert absent not in text
+
+
+def test_a_failure_shows_where_the_last_words_and_what_to_type() -> None:
+    text = BAD.as_markdown()
+    assert "## What failed: healthcheck\n\nIt did not hold." in text
+    assert "Where: `TT-ec2-1`" in text
+    assert "```text\nlast\nwords\n```" in text
+    assert "```text\ndocker logs app\n```" in text
+    assert "| **FAIL** | redis | TT-ec2-1 | cluster\\_state:fail | 9 | 60.0 s |" in text
+
+
+def test_a_failure_without_more_is_one_sentence() -> None:
+    text = replace(BAD, failure=Failure("build", "It did not build.")).as_markdown()
+    assert "It did not build." in text
+    assert "Where:" not in text
+    assert "type:" not in text
+
+
+def test_a_failure_is_read_off_an_error_of_ours_without_its_secrets() -> None:
+    secret = "PASSWORD=hunter2hunter2"
+    failure = Failure.of("pull", HostScriptFailed(secret, where=secret, last_words=secret))
+    assert failure.stage == "pull"
+    assert "hunter2" not in repr(failure)
+
+
+def test_any_other_error_is_shown_by_its_type() -> None:
+    failure = Failure.of("build", ValueError("token=abcdefgh"))
+    assert failure.message == "ValueError: token=[redacted]"
+
+
+def test_hosts_are_listed_where_there_are_several_or_one_has_something_to_say() -> None:
+    quiet = HostOutcome("a", ("app",), "c")
+    assert "## Hosts" not in replace(GOOD, hosts=(quiet,)).as_markdown()
+    assert "## Hosts" in replace(GOOD, hosts=(quiet, replace(quiet, host="b"))).as_markdown()
+    noted = replace(GOOD, hosts=(replace(quiet, note="no gateway"),)).as_markdown()
+    assert "| runs it | a | app | no gateway |" in noted
+
+
+def test_programs_get_plain_values() -> None:
+    said = json.loads(json.dumps(GOOD.as_json()))
+    assert {
+        "outcome": "DEPLOYED",
+        "environment": "production",
+        "version": "0.2.0",
+        "previous_version": "0.1.0",
+        "revision": GOOD.revision,
+        "digest": GOOD.digest,
+        "duration_seconds": 61.26,
+        "health": "healthy",
+        "stages": {"build image and push": 40.04},
+        "failure": None,
+    }.items() <= said.items()
+
+
+def test_programs_get_the_failure_too() -> None:
+    assert BAD.as_json()["failure"]["next_command"] == "docker logs app"
+    assert BAD.as_json()["health"] == "unhealthy"
+    assert replace(BAD, health=Health(())).as_json()["health"] == ""
+
+
+def test_without_probes_there_is_no_health_section() -> None:
+    assert health_section(Health(())) == ""
+
+
+@given(st.text(string.punctuation + "ab \n<>|`#*_", min_size=1))
+def test_nothing_from_outside_makes_a_section_a_picture_or_html(text: str) -> None:
+    probe = Probe("actuator", "h", Verdict.UNHEALTHY, text, 1, 1.0)
+    hostile = replace(
+        BAD,
+        actor=text,
+        reason=text,
+        changed=(text,),
+        stages=(StageTime(text, 1.0, text),),
+        health=Health((probe,)),
+        failure=Failure("pull", text, text, text, text),
+        hosts=(HostOutcome(text, (text,), "c", text), HostOutcome("b", (), "c")),
+        release_url=text,
+    )
+    tokens = MarkdownIt("commonmark").enable("table").parse(hostile.as_markdown())
+    headings = [token for token in tokens if token.type == "heading_open"]
+    assert len(headings) == 5
+    assert [token for token in tokens if token.type in ("html_block", "hr", "list_item_open")] == []
+    pieces = [piece.type for token in tokens for piece in token.children or []]
+    assert not {"image", "html_inline"} & {*pieces}
