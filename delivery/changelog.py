@@ -53,9 +53,14 @@ class Repository:
         return cls(f"{scheme or 'https'}://{host}", owner, name)
 
     @property
+    def path(self) -> str:
+        """Its whole name."""
+        return f"{self.owner}/{self.name}"
+
+    @property
     def url(self) -> str:
         """The address of its page."""
-        return f"{self.host}/{self.owner}/{self.name}"
+        return f"{self.host}/{self.path}"
 
 
 @dataclass(frozen=True, slots=True)
