@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pydantic import BaseModel, ConfigDict
 
 from delivery.host_script import HostAnswer
+from delivery.redaction import redact
 
 REDIS_SLOTS = 16384
 
@@ -121,19 +122,24 @@ class PostgresSamples(HostAnswer):
     samples: list[PostgresSight]
 
 
+def _does_not_hold(detail: str) -> Sample:
+    """A sample that did not hold; why is often said by others, and shown to everybody."""
+    return Sample(False, redact(detail))
+
+
 def judge_actuator(sight: ActuatorSight) -> Sample:
     """HTTP 200 **and** ``"status": "UP"`` in a JSON object; anything else does not hold."""
     if sight.error or not sight.status:
-        return Sample(False, f"no answer: {sight.error or 'connection failed'}")
+        return _does_not_hold(f"no answer: {sight.error or 'connection failed'}")
     try:
         body = json.loads(sight.body)
     except (ValueError, RecursionError):
-        return Sample(False, f"HTTP {sight.status}, but the body is not JSON")
+        return _does_not_hold(f"HTTP {sight.status}, but the body is not JSON")
     status = body.get("status") if isinstance(body, dict) else None
     if sight.status == 200 and status == "UP":
         return Sample(True, "HTTP 200, status UP")
     down = _components_down(body) if isinstance(body, dict) else ""
-    return Sample(False, f"HTTP {sight.status}, status {status}{down}")
+    return _does_not_hold(f"HTTP {sight.status}, status {status}{down}")
 
 
 def _components_down(body: dict[str, object]) -> str:
@@ -157,18 +163,18 @@ def judge_redis(nodes: Sequence[RedisNodeSight], *, expected: int) -> Sample:
     """
     for node in nodes:
         if problem := _node_problem(node, expected):
-            return Sample(False, f"{node.node}: {problem}")
+            return _does_not_hold(f"{node.node}: {problem}")
     if len(nodes) != expected:
-        return Sample(False, f"{len(nodes)} of {expected} nodes answered")
+        return _does_not_hold(f"{len(nodes)} of {expected} nodes answered")
     masters = [node for node in nodes if node.role == "master" and node.slots]
     if len(masters) != expected // 2:
-        return Sample(False, f"{len(masters)} masters with slots, expected {expected // 2}")
+        return _does_not_hold(f"{len(masters)} masters with slots, expected {expected // 2}")
     if sum(node.slots for node in masters) != REDIS_SLOTS:
-        return Sample(False, f"the masters own {sum(n.slots for n in masters)} slots together")
+        return _does_not_hold(f"the masters own {sum(n.slots for n in masters)} slots together")
     followed = {n.master_id for n in nodes if n.role == "slave" and n.link == "up"}
     alone = [master.node for master in masters if master.id not in followed]
     if alone:
-        return Sample(False, f"no replica linked to {', '.join(alone)}")
+        return _does_not_hold(f"no replica linked to {', '.join(alone)}")
     return Sample(True, f"state ok, {REDIS_SLOTS} slots, {len(masters)} masters with replicas")
 
 
@@ -187,11 +193,11 @@ def _node_problem(node: RedisNodeSight, expected: int) -> str:
 def judge_postgres(sight: PostgresSight) -> Sample:
     """Accepts connections, answers ``SELECT 1``, and is not in recovery."""
     if sight.error:
-        return Sample(False, sight.error)
+        return _does_not_hold(sight.error)
     if sight.answer == "1|t":
-        return Sample(False, "answers, but is in recovery (read-only)")
+        return _does_not_hold("answers, but is in recovery (read-only)")
     if sight.answer != "1|f":
-        return Sample(False, f"unexpected answer {sight.answer!r}")
+        return _does_not_hold(f"unexpected answer {sight.answer!r}")
     return Sample(True, "SELECT 1 answered, not in recovery")
 
 

@@ -136,6 +136,13 @@ def test_postgres_does_not_hold(seen: PostgresSight, detail: str) -> None:
     assert judge_postgres(seen) == Sample(False, detail)
 
 
+def test_what_a_service_says_of_itself_is_free_of_secrets() -> None:
+    said = "FATAL: bad url postgresql://app:hunter2hunter2@db"
+    assert "hunter2" not in judge_postgres(PostgresSight(error=said)).detail
+    assert "hunter2" not in judge_actuator(sight(0, "", said)).detail
+    assert "hunter2" not in judge_redis(cluster(node1={"error": said}), expected=6).detail
+
+
 @pytest.mark.parametrize(
     ("seen", "count"), [("", 0), ("x", 0), ("p", 1), ("ppx", 0), ("xpp", 2), ("pxpp", 2)]
 )

@@ -98,6 +98,16 @@ def test_a_failure_shows_where_the_last_words_and_what_to_type() -> None:
     assert "| **FAIL** | redis | TT-ec2-1 | cluster\\_state:fail | 9 | 60.0 s |" in text
 
 
+def test_without_stages_there_is_no_table_of_them() -> None:
+    assert "## Stages" not in replace(GOOD, stages=()).as_markdown()
+
+
+def test_a_host_that_was_not_reached_stands_out() -> None:
+    kept = HostOutcome("b", (), "c", failure="the gate did not open")
+    text = replace(GOOD, hosts=(kept,)).as_markdown()
+    assert "| **kept the release before** | b | nothing | the gate did not open |" in text
+
+
 def test_a_failure_without_more_is_one_sentence() -> None:
     text = replace(BAD, failure=Failure("build", "It did not build.")).as_markdown()
     assert "It did not build." in text
@@ -139,6 +149,13 @@ def test_programs_get_plain_values() -> None:
         "stages": {"build image and push": 40.04},
         "failure": None,
     }.items() <= said.items()
+
+
+def test_programs_get_each_host() -> None:
+    hosts = (HostOutcome("a", ("app",), "c", note="n"),)
+    assert replace(GOOD, hosts=hosts).as_json()["hosts"] == [
+        {"host": "a", "changed": ["app"], "note": "n", "failure": "", "receipt": None}
+    ]
 
 
 def test_programs_get_the_failure_too() -> None:

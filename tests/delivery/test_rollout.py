@@ -12,6 +12,7 @@ from delivery.rollout import (
     Rollout,
     choose_way_back,
     plan_rollout,
+    waves,
     ways_back,
 )
 
@@ -92,6 +93,28 @@ def test_an_image_is_run_by_its_digest() -> None:
     image = Image("ghcr.io/a/b", "v0.2.0", "sha256:" + "2" * 64)
     bundle = Bundle.of_image(image, version="0.2.0", revision=REVISION)
     assert bundle.image == "ghcr.io/a/b@sha256:" + "2" * 64
+
+
+def test_a_host_that_kept_the_release_before_was_not_reached() -> None:
+    there, kept = HostOutcome("a", ("app",), "c"), HostOutcome("b", (), "c", failure="gate")
+    assert Rollout(NEW, (there, kept)).reached == (there,)
+
+
+@pytest.mark.parametrize(
+    ("canary", "size", "order"),
+    [
+        (1, 2, ["a", "bc", "de"]),
+        (1, 9, ["a", "bcde"]),
+        (2, 1, ["ab", "c", "d", "e"]),
+        (9, 1, ["abcde"]),
+    ],
+)
+def test_a_canary_goes_first_and_then_wave_by_wave(
+    canary: int, size: int, order: list[str]
+) -> None:
+    fleet = [HostOutcome(name, (), "") for name in "abcde"]
+    split = waves(fleet, canary=canary, size=size)
+    assert ["".join(host.host for host in wave) for wave in split] == order
 
 
 def test_the_services_that_changed_on_any_host_are_named_once() -> None:

@@ -1,0 +1,132 @@
+"""What a deploy has learned so far is there to be told, however it ends."""
+
+import datetime
+from collections.abc import Callable
+
+import pytest
+
+from delivery.errors import Refused
+from delivery.health import Health, Probe, Verdict
+from delivery.host_state import HealthyRelease, HostState
+from delivery.image import Image
+from delivery.journal import Journal
+from delivery.released import Release
+from delivery.report import Outcome
+from delivery.rollout import Bundle, HostOutcome, Rollout
+from tests.fakes import FakeClock
+
+STARTED = datetime.datetime(2026, 11, 23, 1, 2, 3, tzinfo=datetime.UTC)
+REVISION = "0123456789abcdef0123456789abcdef01234567"
+IMAGE = Image("ghcr.io/a/b", "v0.2.0", "sha256:" + "a" * 64)
+RELEASE = Release(
+    tag="v0.2.0",
+    version="0.2.0",
+    sha=REVISION,
+    previous_tag="v0.1.0",
+    notes="",
+    url="https://r",
+    created=True,
+    reason="",
+)
+NEW = Bundle.of_image(IMAGE, version="0.2.0", revision=REVISION)
+
+
+def journal(clock: Callable[[], float] | None = None) -> Journal:
+    return Journal("lab", "kim", "because", STARTED, clock or FakeClock())
+
+
+def host(name: str, version: str) -> HostState:
+    release = HealthyRelease(
+        version=version, tag=f"v{version}", revision=REVISION, image="x", at=STARTED
+    )
+    return HostState(name, "x", True, REVISION, 1, (release,) if version else (), frozenset())
+
+
+def test_each_stage_is_timed() -> None:
+    clock = FakeClock()
+    told = journal(clock)
+    with told.stage("build"):
+        clock.sleep(3)
+    with told.stage("pull"):
+        clock.sleep(4)
+    report = told.report(Outcome.DEPLOYED)
+    assert [(s.stage, s.seconds, s.note) for s in report.stages] == [
+        ("build", 3, ""),
+        ("pull", 4, ""),
+    ]
+    assert report.duration_seconds == 7
+    assert (report.environment, report.actor, report.reason) == ("lab", "kim", "because")
+
+
+def test_a_stage_that_fails_is_remembered_and_the_error_goes_on() -> None:
+    told = journal()
+    with pytest.raises(Refused), told.stage("look"):
+        raise Refused("Not now.", next_command="wait")
+    report = told.report(Outcome.FAILED)
+    assert report.failure is not None
+    assert (report.failure.stage, report.failure.next_command) == ("look", "wait")
+    assert report.stages[0].note == "failed"
+
+
+def test_the_first_failure_is_the_one_to_report() -> None:
+    told = journal()
+    with pytest.raises(Refused), told.stage("first"):
+        raise Refused("First.")
+    with pytest.raises(Refused), told.stage("second"):
+        raise Refused("Second.")
+    told.fail(Refused("Third."))
+    told.health = Health((Probe("redis", "a", Verdict.UNHEALTHY, "down", 1, 1.0),))
+    told.note_unhealthy()
+    failure = told.report(Outcome.FAILED).failure
+    assert failure is not None
+    assert failure.message == "First."
+
+
+def test_a_failure_outside_any_stage_is_one_of_the_start() -> None:
+    told = journal()
+    told.fail(Refused("Not now."))
+    failure = told.report(Outcome.REFUSED).failure
+    assert failure is not None
+    assert failure.stage == "start"
+
+
+def test_a_probe_that_did_not_hold_is_a_failure_with_the_command_that_looks_again() -> None:
+    told = journal()
+    told.health = Health((Probe("redis", "TT-ec2-1", Verdict.UNHEALTHY, "token=abcdef", 1, 1.0),))
+    told.note_unhealthy()
+    failure = told.report(Outcome.ROLLED_BACK).failure
+    assert failure is not None
+    assert failure.message == "The probe 'redis' did not hold: token=[redacted]"
+    assert failure.where == "TT-ec2-1"
+    assert failure.next_command == "python -m flows.healthcheck --environment lab"
+
+
+def test_probes_that_hold_are_no_failure() -> None:
+    told = journal()
+    told.health = Health((Probe("redis", "a", Verdict.HEALTHY, "ok", 1, 1.0),))
+    told.note_unhealthy()
+    assert told.report(Outcome.DEPLOYED).failure is None
+
+
+def test_what_ran_before_is_named_once_over_all_hosts() -> None:
+    told = journal()
+    told.note_hosts([host("a", "0.1.0"), host("b", "0.1.0"), host("c", ""), host("d", "0.0.9")])
+    assert told.report(Outcome.DEPLOYED).previous_version == "0.0.9, 0.1.0"
+
+
+def test_the_release_the_image_and_the_rollout_reach_the_report() -> None:
+    told = journal()
+    told.note_bundle(NEW, IMAGE)
+    told.rollout = Rollout(NEW, (HostOutcome("a", ("app",), "c"),))
+    report = told.report(Outcome.DEPLOYED)
+    assert (report.version, report.revision, report.digest) == ("0.2.0", REVISION, IMAGE.digest)
+    assert (report.image, report.changed) == (IMAGE.reference, ("app",))
+    assert report.hosts == told.rollout.hosts
+
+
+def test_a_release_without_an_image_yet_is_still_named() -> None:
+    told = journal()
+    told.note_release(RELEASE)
+    report = told.report(Outcome.FAILED)
+    assert (report.version, report.revision, report.release_url) == ("0.2.0", REVISION, "https://r")
+    assert (report.digest, report.image, report.changed) == ("", "", ())
