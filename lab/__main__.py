@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,7 +17,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     args = parser().parse_args(arguments)
     try:
         code: int = args.run(args)
-    except LabError as error:
+    except (LabError, subprocess.TimeoutExpired) as error:
         print(f"lab: {error}", file=sys.stderr)
         return 1
     return code

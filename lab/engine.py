@@ -19,6 +19,8 @@ from lab.packages import NEWER, STABLE, DebianPackages, PackageSet, install
 
 LABEL = "tt-lab"
 PRIVATE = "private"
+COMMAND_SECONDS = 1800
+"""Long enough to build every image on a machine that has much else to do."""
 COMPLAINT_LINES = 25
 """How much of a failed command's words an error repeats: the end of it."""
 
@@ -112,6 +114,7 @@ class Engine:
             capture_output=True,
             text=True,
             check=False,
+            timeout=COMMAND_SECONDS,
         )
         if done.returncode:
             said = "\n".join((done.stderr or done.stdout).strip().splitlines()[-COMPLAINT_LINES:])
@@ -134,6 +137,7 @@ class Engine:
             stderr=subprocess.STDOUT,
             text=True,
             check=False,
+            timeout=COMMAND_SECONDS,
         )
         return done.stdout.strip()
 

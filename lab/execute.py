@@ -17,10 +17,10 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 
 def run(args: argparse.Namespace) -> int:
-    """The command's exit status."""
+    """Become the command, if the host runs."""
     lab = Lab.load(args.home)
     instance = lab.instance(lab.settings.host(args.host))
     if (state := instance.state()) != "running":
         raise LabError(f"{args.host} is {state}: `python -m lab fault {args.host} start`")
     command = args.command[1:] if args.command[:1] == ["--"] else args.command
-    return instance.attach(command or ["bash"])
+    instance.attach(command or ["bash"])

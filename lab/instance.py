@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from lab.capabilities import grantable_capabilities
 from lab.engine import LABEL, Engine
@@ -106,13 +106,13 @@ class Instance:
             return False
         return True
 
-    def attach(self, command: Sequence[str]) -> int:
-        """Run a command on the host with this terminal; return its exit status."""
+    def attach(self, command: Sequence[str]) -> NoReturn:
+        """Become a command that runs on the host, with this terminal and its exit status."""
         terminal = ["--tty"] if sys.stdin.isatty() and sys.stdout.isatty() else []
         arguments = ["exec", "--interactive", *terminal, self._host.container, *command]
-        return subprocess.call(
-            [self._engine.tools.docker, *arguments], env=self._engine.environment()
-        )
+        program = self._engine.tools.docker
+        # An argument list, no shell; to wait for it would only put a process in between.
+        os.execve(program, [str(program), *arguments], self._engine.environment())  # noqa: S606
 
     def _wait_ready(self) -> None:
         """Return once the host has booted; raise `LabError` if it does not."""

@@ -23,6 +23,7 @@ from lab.errors import LabError
 
 KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 STABLE = "bookworm"
+DOWNLOAD_SECONDS = 900
 NEWER = "forky"
 """Where Docker 28.5 with buildx and Compose 2.40 come from; the stable suite has Docker 20."""
 
@@ -102,7 +103,14 @@ class Apt:
     def run(self, *arguments: str, cwd: Path | None = None) -> str:
         """What `apt-get` printed; raise `LabError` with its complaint if it failed."""
         command = ["apt-get", "-qq", "-c", str(self.configuration), *arguments]
-        done = subprocess.run(command, capture_output=True, text=True, cwd=cwd, check=False)
+        done = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            cwd=cwd,
+            check=False,
+            timeout=DOWNLOAD_SECONDS,
+        )
         if done.returncode:
             raise LabError(f"{shlex.join(command[:5])} ... failed:\n{done.stderr.strip()[-2000:]}")
         return done.stdout
@@ -168,7 +176,7 @@ def unpack(files: Iterable[Path], target: Path) -> None:
     """Lay the content of these packages over each other in `target`."""
     target.mkdir(parents=True, exist_ok=True)
     for file in files:
-        subprocess.run(["dpkg-deb", "--extract", file, target], check=True)
+        subprocess.run(["dpkg-deb", "--extract", file, target], check=True, timeout=300)
 
 
 def install(
@@ -216,7 +224,9 @@ def pip_download(requirement: str, folder: Path, python: str) -> None:
         raise LabError(f"no pip on this machine to download {requirement}: install python3-pip")
     options = ["--quiet", "--no-deps", "--only-binary=:all:", "--python-version", python]
     command = [pip, "download", *options, "--dest", str(folder), requirement]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=DOWNLOAD_SECONDS
+    )
     if done.returncode:
         raise LabError(f"pip could not download {requirement}:\n{done.stderr.strip()[-2000:]}")
 

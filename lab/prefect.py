@@ -21,6 +21,7 @@ ENVIRONMENT = "lab"
 WORK_POOL = "tt-deploy"
 REGISTERED = ("deployments", "flows", "tasks", "blocks", "delivery")
 """Packages that registration and deployments are made from, beside `prefect.yaml`."""
+COMMAND_SECONDS = 300
 LEASES = "prefect.server.concurrency.lease_storage.filesystem"
 
 
@@ -100,9 +101,14 @@ def run(name: str, lab: Lab, command: Sequence[str]) -> None:
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("ab") as output:
         code = subprocess.call(
-            command, env=environment(lab), cwd=ROOT, stdin=subprocess.DEVNULL,
-            stdout=output, stderr=output,
-        )  # fmt: skip
+            command,
+            env=environment(lab),
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            timeout=COMMAND_SECONDS,
+        )
     if code:
         said = lab.processes.tail(name)
         raise LabError(f"{name} failed with status {code} (all of it in {log}):\n{said}")

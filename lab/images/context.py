@@ -49,6 +49,7 @@ def unpack_root(packages: Iterable[Path], root: Path, exclude: Iterable[str]) ->
                 ["tar", "-x", "-C", root, "--keep-directory-symlink", *options],
                 stdin=archive.stdout,
                 check=True,
+                timeout=300,
             )
         if archive.returncode:
             raise LabError(f"{package} cannot be unpacked; delete it and run `up` again")

@@ -1,5 +1,6 @@
 """The registry: real, with a password, under one name for everybody, and able to fail."""
 
+import json
 import subprocess
 
 import pytest
@@ -14,7 +15,13 @@ def docker(lab: RunningLab, *arguments: str, stdin: str = "") -> str:
     env = {**lab.env, "DOCKER_HOST": lab.status["docker_host"],
            "DOCKER_CONFIG": str(lab.home / "docker-of-the-tests")}  # fmt: skip
     done = subprocess.run(
-        ["docker", *arguments], env=env, input=stdin, capture_output=True, text=True, check=True
+        ["docker", *arguments],
+        env=env,
+        input=stdin,
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=300,
     )
     return done.stdout.strip()
 
@@ -41,8 +48,9 @@ def test_without_the_password_nothing_is_pushed_or_pulled(lab: RunningLab, pushe
 
 
 def test_the_host_pulls_the_very_digest_that_was_pushed(lab: RunningLab, pushed: str) -> None:
-    name = docker(lab, "image", "inspect", "--format", "{{index .RepoDigests 0}}", pushed)
+    known = json.loads(docker(lab, "image", "inspect", "--format", "{{json .RepoDigests}}", pushed))
     registry, user = lab.status["registry"], lab.env["TT_REGISTRY_USERNAME"]
+    name = next(digest for digest in known if digest.startswith(registry))
     login = f"docker login --username {user} --password-stdin {registry}"
     script = f"{login} && docker pull --quiet {name} && docker logout {registry}"
     host = ("exec", "--interactive", lab.status["hosts"][0]["container"])

@@ -1,0 +1,256 @@
+"""The whole stack on the lab's host: it starts, it is watched, it survives what befalls it."""
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.e2e.delivering import Delivering
+from tests.stack.files import MONITORING
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+
+PROJECT = "label=com.docker.compose.project=tt"
+TARGETS = {
+    "alertmanager": 1,
+    "gateway": 1,
+    "postgres": 1,
+    "prometheus": 1,
+    "redis": 6,
+    "redis-exporter": 1,
+    "tt-backend": 1,
+}
+WITHOUT_DATA = {
+    "tt_deploy_": "pushed by a deploy that replaced a release under traffic",
+    "jvm_gc_": "there is none before the first collection",
+}
+"""Beginnings of metrics that a fresh, idle stack need not have, and why."""
+
+
+class Stack:
+    """The stack on host 1, asked from outside as far as it can be."""
+
+    def __init__(self, delivering: Delivering) -> None:
+        self.delivering = delivering
+        self.app_url = delivering.app_url
+        self.prometheus_url = str(delivering.lab.status["prometheus_url"])
+
+    def host(self, *command: str) -> str:
+        """What a command printed on the host."""
+        return self.delivering.lab.exec(*command)
+
+    def query(self, expression: str) -> list[Any]:
+        """Prometheus' answer to an instant query."""
+        reply = httpx.get(
+            f"{self.prometheus_url}/api/v1/query",
+            params={"query": expression},
+            timeout=20,
+            trust_env=False,
+        )
+        found: list[Any] = reply.raise_for_status().json()["data"]["result"]
+        return found
+
+    def is_firing(self, alert: str) -> bool:
+        """Whether an alert fires now."""
+        return bool(self.query(f'ALERTS{{alertname="{alert}", alertstate="firing"}}'))
+
+    def health(self) -> tuple[int, dict[str, Any]]:
+        """The application's health: status code and body."""
+        reply = httpx.get(f"{self.app_url}/actuator/health", timeout=10, trust_env=False)
+        return reply.status_code, reply.json()
+
+    def slack(self) -> str:
+        """Everything that Slack was told so far."""
+        return self.delivering.lab.command("slack", "messages")
+
+    def redis(self, number: int, *command: str) -> str:
+        """A Redis node's answer, asked in its own container."""
+        ask = ("sh", "/usr/local/etc/redis/ask.sh")
+        return self.host("docker", "exec", f"tt-redis-node-{number}-1", *ask, *command).strip()
+
+    def secrets(self) -> dict[str, str]:
+        """The secrets' values, by name."""
+        doppler = self.delivering.lab.status["doppler_url"]
+        found = httpx.get(f"{doppler}/_lab/secrets", trust_env=False).json()
+        marks = ("PASSWORD", "SECRET", "TOKEN", "WEBHOOK")
+        return {n: v for n, v in found.items() if any(mark in n for mark in marks) and len(v) > 11}
+
+
+@pytest.fixture(scope="module")
+def stack(delivering: Delivering) -> Stack:
+    """A release is deployed, and some requests were answered."""
+    done = delivering.run("deploy")
+    assert done.outcome in {"DEPLOYED", "UP_TO_DATE"}, done.said
+    for _ in range(20):
+        httpx.get(f"{delivering.app_url}/api/tickets", trust_env=False).raise_for_status()
+    return Stack(delivering)
+
+
+def eventually(holds: Callable[[], bool], *, seconds: float) -> bool:
+    """Whether something becomes true within so many seconds; being unreachable is not yet true."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        try:
+            if holds():
+                return True
+        except httpx.HTTPError:
+            pass  # the service may be starting; the deadline decides
+        time.sleep(1)
+    return False
+
+
+def test_every_service_gets_healthy(stack: Stack) -> None:
+    shown = stack.host(
+        "docker", "ps", "--all", "--filter", PROJECT, "--format", "{{.Names}} {{.Status}}"
+    ).splitlines()
+    lives = {line.split()[0]: line for line in shown}
+    assert len(lives) == 15
+    assert "Exited (0)" in lives.pop("tt-redis-cluster-init-1")
+    assert lives.pop("tt-redis-exporter-1").split()[1] == "Up"  # no health check in its image
+    assert [line for line in lives.values() if "(healthy)" not in line] == []
+
+
+def test_every_part_is_measured(stack: Stack) -> None:
+    def measured() -> bool:
+        counted = stack.query("count by (job) (up == 1)")
+        return {r["metric"]["job"]: int(r["value"][1]) for r in counted} == TARGETS
+
+    assert eventually(measured, seconds=60), stack.query("up == 0")
+
+
+@pytest.mark.parametrize("name", ["deploys", "jvm", "overview", "postgresql", "redis-cluster"])
+def test_every_panel_shows_something(stack: Stack, name: str) -> None:
+    panels = json.loads((MONITORING / "grafana" / "dashboards" / f"{name}.json").read_text())
+    asked = {
+        target["expr"]: panel["title"] for panel in panels["panels"] for target in panel["targets"]
+    }
+    demanded = [expr for expr in asked if not any(mark in expr for mark in WITHOUT_DATA)]
+
+    def empty() -> list[str]:
+        return [f"{asked[expr]}: {expr}" for expr in demanded if not stack.query(expr)]
+
+    assert demanded
+    assert eventually(lambda: not empty(), seconds=60), empty()
+
+
+def test_no_secret_stands_where_others_on_the_host_can_read_it(stack: Stack) -> None:
+    containers = stack.host("docker", "ps", "--all", "--quiet", "--filter", PROJECT).split()
+    form = "{{.Path}} {{json .Args}} {{json .Config.Healthcheck}} {{json .Config.Labels}}"
+    inspected = stack.host("docker", "inspect", "--format", form, *containers)
+    processes = stack.host("ps", "axww", "-o", "args")
+    assert "redis-server" in processes
+    visible = inspected + processes
+    assert [name for name, value in stack.secrets().items() if value in visible] == []
+
+
+def test_data_stores_and_exporters_are_published_on_loopback_alone(stack: Stack) -> None:
+    shown = stack.host("docker", "ps", "--filter", PROJECT, "--format", "{{.Names}} {{.Ports}}")
+    open_to_all = [line for line in shown.splitlines() if "0.0.0.0:" in line]
+    names = {line.split()[0] for line in open_to_all}
+    # The lab's own choice, to reach them from outside the instance: MONITORING_BIND_ADDRESS.
+    monitoring = {"tt-prometheus-1", "tt-alertmanager-1"}
+    exporters = {"tt-redis-exporter-1", "tt-postgres-exporter-1"}
+    assert names - monitoring - exporters == {"tt-gateway-1", "tt-grafana-1"}
+
+
+def test_a_lost_redis_master_is_replaced_while_the_application_goes_on(stack: Stack) -> None:
+    masters = [n for n in range(1, 7) if stack.redis(n, "role").startswith("master")]
+    victim, witness = masters[0], masters[1]
+    node = f"redis-node-{victim}"
+
+    stack.host("docker", "stop", f"tt-{node}-1")
+    told = f"Redis node {node}:{6999 + victim} is down"
+    assert eventually(
+        lambda: "cluster_slots_ok:16384" in stack.redis(witness, "cluster", "info"), seconds=40
+    )
+    status, body = stack.health()
+    assert (status, body["status"]) == (200, "UP")
+    assert httpx.get(f"{stack.app_url}/api/tickets", trust_env=False).json()["views"] is not None
+    assert eventually(lambda: stack.is_firing("RedisNodeDown"), seconds=60)
+    assert eventually(lambda: told in stack.slack(), seconds=60)
+
+    stack.host("docker", "start", f"tt-{node}-1")
+    assert eventually(lambda: not stack.is_firing("RedisNodeDown"), seconds=60)
+    assert eventually(lambda: f"resolved: {told}" in stack.slack(), seconds=90)
+    assert eventually(
+        lambda: "master_link_status:up" in stack.redis(victim, "info", "replication"), seconds=60
+    )
+
+
+def test_without_postgres_health_is_down_until_it_is_back(stack: Stack) -> None:
+    stack.host("docker", "stop", "tt-postgres-1")
+    assert eventually(lambda: stack.health()[0] == 503, seconds=30)
+    body = stack.health()[1]
+    assert (body["status"], body["components"]["db"]["status"]) == ("DOWN", "DOWN")
+    assert body["components"]["redis"]["status"] == "UP"
+    assert eventually(lambda: stack.is_firing("PostgresDown"), seconds=90)
+    assert eventually(lambda: "PostgreSQL does not answer" in stack.slack(), seconds=60)
+
+    stack.host("docker", "start", "tt-postgres-1")
+    assert eventually(lambda: stack.health()[0] == 200, seconds=60)
+    assert eventually(lambda: not stack.is_firing("PostgresDown"), seconds=60)
+
+
+def test_down_and_up_keep_every_row_and_key(stack: Stack) -> None:
+    title = f"kept {time.time()}"
+    posted = httpx.post(f"{stack.app_url}/api/tickets", content=title, trust_env=False)
+    assert posted.status_code == 201
+    views = httpx.get(f"{stack.app_url}/api/tickets", trust_env=False).json()["views"]
+
+    # What `docker compose down` does: containers and network go, volumes stay.
+    containers = stack.host("docker", "ps", "--all", "--quiet", "--filter", PROJECT).split()
+    stack.host("docker", "stop", "--time", "60", *containers)
+    stack.host("docker", "rm", *containers)
+    stack.host("docker", "network", "rm", "tt_common")
+    done = stack.delivering.run("deploy")
+
+    assert done.outcome == "DEPLOYED", done.said
+    after = httpx.get(f"{stack.app_url}/api/tickets", trust_env=False).json()
+    assert title in [ticket["title"] for ticket in after["tickets"]]
+    assert after["views"] == views + 1
+
+
+@pytest.fixture
+def clone(stack: Stack, tmp_path: Path) -> Iterator[Callable[..., None]]:
+    """Changes a file of the application's repository on develop; undone afterwards."""
+    lab = stack.delivering.lab
+    host = str(lab.status["github_url"]).removeprefix("http://")
+    url = f"http://x-access-token:{lab.env['TT_GITHUB_TOKEN']}@{host}/{lab.status['repository']}"
+    folder = tmp_path / "clone"
+
+    def git(*arguments: str) -> None:
+        who = ("-c", "user.name=a test", "-c", "user.email=test@tt.example")
+        subprocess.run(["git", *who, *arguments], check=True, capture_output=True)
+
+    git("clone", "--quiet", "--branch", "develop", f"{url}.git", str(folder))
+
+    def change(path: str, text: str) -> None:
+        (folder / path).write_text(text)
+        git("-C", str(folder), "add", path)
+        git("-C", str(folder), "commit", "--quiet", "--message", "fix: an alert rule")
+        git("-C", str(folder), "push", "--quiet", "origin", "develop")
+
+    yield change
+    git("-C", str(folder), "revert", "--no-edit", "HEAD")
+    git("-C", str(folder), "push", "--quiet", "origin", "develop")
+
+
+def test_a_rule_file_with_an_error_is_refused_before_anything_restarts(
+    stack: Stack, clone: Callable[..., None]
+) -> None:
+    before = stack.delivering.containers()
+    clone(
+        "monitoring/prometheus/rules/app.yml", "groups:\n  - name: app\n    rules: [{alert: X}]\n"
+    )
+
+    done = stack.delivering.run("deploy")
+
+    assert done.status == 1
+    assert "prometheus would refuse its configuration" in done.said
+    assert stack.delivering.containers() == before
+    assert stack.query("count(ALERTS) or vector(0)")
