@@ -1,6 +1,7 @@
 """A real Prefect server of a test's own, which can be stopped and started again."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -31,7 +32,7 @@ class PrefectServer:
     """The server, its database and whatever a test runs against it, under one folder."""
 
     def __init__(self, folder: Path, *, settings: Mapping[str, str] | None = None) -> None:
-        self._folder = folder
+        self.folder = folder
         self._settings = dict(settings or {})
         self.port = free_port()
         self.api_url = f"http://127.0.0.1:{self.port}/api"
@@ -43,7 +44,7 @@ class PrefectServer:
         return {
             **os.environ,
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "PREFECT_HOME": str(self._folder),
+            "PREFECT_HOME": str(self.folder),
             "PREFECT_API_URL": self.api_url,
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
             "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
@@ -57,13 +58,13 @@ class PrefectServer:
     def start(self) -> None:
         """Start it, on the database that it had; return when it answers."""
         command = [sys.executable, "-m", "prefect", "server", "start", "--port", str(self.port)]
-        with (self._folder / "server.log").open("ab") as log:
+        with (self.folder / "server.log").open("ab") as log:
             self._process = subprocess.Popen(
                 command, env=self.environment, stdout=log, stderr=log, cwd=ROOT
             )
         due = time.monotonic() + _STARTS_WITHIN_SECONDS
         while not self._answers():
-            assert self._process.poll() is None, (self._folder / "server.log").read_text()[-3000:]
+            assert self._process.poll() is None, (self.folder / "server.log").read_text()[-3000:]
             assert time.monotonic() < due, "Prefect's server did not start"
             time.sleep(0.3)
 
@@ -119,3 +120,43 @@ def prefect_server_in(
             yield server
     finally:
         server.stop()
+
+
+@contextmanager
+def a_worker(
+    server: PrefectServer, name: str, *, pool: str = "tt-deploy"
+) -> Iterator[subprocess.Popen[bytes]]:
+    """A process worker that is ready to take runs."""
+    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--name", name]
+    with (server.folder / f"worker-{name}.log").open("ab") as log:
+        worker = subprocess.Popen(
+            command,
+            env=server.environment,
+            stdout=log,
+            stderr=log,
+            cwd=ROOT,
+            start_new_session=True,
+        )
+    try:
+        yield worker
+    finally:
+        if worker.poll() is None:
+            os.killpg(worker.pid, signal.SIGKILL)
+        worker.wait(timeout=60)
+
+
+_A_DEPLOY = """\
+deployments:
+  - name: production
+    entrypoint: tests/deployments/a_deploy.py:deploy
+    tags: [tt-deploy]
+    work_pool: {name: tt-deploy, job_variables: {env: {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: "30"}}}
+"""
+
+
+def serve_a_deploy(server: PrefectServer) -> None:
+    """The deployment ``deploy/production`` of a flow that ends as it is told, and its pool."""
+    file = server.folder / "a_deploy.yaml"
+    file.write_text(_A_DEPLOY)
+    server.run("prefect", "work-pool", "create", "tt-deploy", "--type", "process")
+    server.run("prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(file))
