@@ -25,8 +25,9 @@ git cat-file -e "$TT_REVISION^{commit}" 2>/dev/null ||
 
 discarded=$(git status --porcelain --untracked-files=no | wc -l)
 if [ "$discarded" -gt 0 ]; then
-    say "discarding $discarded edited file(s); their diff is kept in $tt_state/discarded.diff"
-    git diff HEAD >"$tt_state/discarded.diff"
+    # In memory: an edited file may be a rendered one, with a secret in it.
+    say "discarding $discarded edited file(s); their diff is in $tt_run/discarded.diff until a reboot"
+    git diff HEAD >"$tt_run/discarded.diff"
 fi
 # Containers that are not root read files of the clone: it is checked out as usual.
 umask 022
