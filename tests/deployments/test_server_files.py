@@ -49,8 +49,7 @@ def test_the_proxy_reads_its_configuration(tmp_path: Path) -> None:
     files = DebianPackages(cache).fetch(PackageSet("bookworm", ("caddy",)))
     unpack(files, tmp_path)
     checked = subprocess.run(
-        [tmp_path / "usr/bin/caddy", "validate", "--adapter", "caddyfile"]
-        + ["--config", SCRIPTS / "Caddyfile"],
+        [tmp_path / "usr/bin/caddy", "validate", "--config", SCRIPTS / "Caddyfile"],
         env={"HOME": str(tmp_path), "TT_PREFECT_HOST": "prefect.example.com"},
         capture_output=True,
         text=True,
