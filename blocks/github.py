@@ -76,6 +76,7 @@ class GitHubRepository:
             base_url=api_url.rstrip("/"),
             timeout=httpx.Timeout(20.0, connect=5.0),
             transport=transport,
+            follow_redirects=True,  # as GitHub asks for: a renamed repository has moved
             headers={
                 "Accept": "application/vnd.github+json",
                 "Authorization": f"Bearer {token}",
@@ -89,11 +90,11 @@ class GitHubRepository:
         reference = self._get(f"/git/ref/tags/{quote(tag)}")
         if reference is None:
             return None
-        target = reference["object"]
-        if target["type"] != "tag":
-            return str(target["sha"])
-        annotated = self._get(f"/git/tags/{target['sha']}")
-        return None if annotated is None else str(annotated["object"]["sha"])
+        target = _text(reference, "object", "sha")
+        if _text(reference, "object", "type") != "tag":
+            return target
+        annotated = self._get(f"/git/tags/{target}")
+        return None if annotated is None else _text(annotated, "object", "sha")
 
     def create_tag(self, tag: str, sha: str) -> bool:
         """Make a lightweight tag; False if it is there already, on this very commit.
@@ -166,7 +167,7 @@ class GitHubRepository:
     def branch_head(self, branch: str) -> str | None:
         """The newest commit of ``branch``, None if there is no such branch."""
         reference = self._get(f"/git/ref/heads/{quote(branch)}")
-        return None if reference is None else str(reference["object"]["sha"])
+        return None if reference is None else _text(reference, "object", "sha")
 
     def compare(self, base: str, head: str) -> Comparison | None:
         """What ``head`` changed since it parted from ``base``; None if either is unknown.
@@ -181,7 +182,7 @@ class GitHubRepository:
         return Comparison(
             paths=tuple(paths),
             complete=len(files) < FILES_COMPARED_AT_MOST,
-            linear=found["status"] in ("ahead", "identical"),
+            linear=_text(found, "status") in ("ahead", "identical"),
         )
 
     def close(self) -> None:
@@ -276,6 +277,16 @@ def _release(fields: Mapping[str, Any]) -> PublishedRelease:
         )
     except (KeyError, TypeError, ValueError):
         raise SourceUnavailable("GitHub's answer does not read as a release.") from None
+
+
+def _text(body: Any, *path: str) -> str:
+    """What lies at ``path`` in an answer; SourceUnavailable if nothing does."""
+    try:
+        for key in path:
+            body = body[key]
+    except (KeyError, TypeError):
+        raise SourceUnavailable(f"GitHub's answer has no '{'.'.join(path)}'.") from None
+    return str(body)
 
 
 def _names(file: Mapping[str, Any]) -> list[str]:
