@@ -37,7 +37,7 @@ def run_name(template: str) -> Callable[[], str]:
 
 def end_with(report: Report) -> State[Any]:
     """The flow's final state: green only if the outcome is what was wished for."""
-    name = report.outcome.value.replace("_", " ").title().replace(" ", "")
+    name = report.outcome.state_name
     if report.outcome.succeeded:
         return Completed(name=name, message=report.headline, data=report)
     if report.outcome is Outcome.SUPERSEDED:
