@@ -28,6 +28,11 @@ class Outcome(enum.StrEnum):
     FAILED = "FAILED"
 
     @property
+    def state_name(self) -> str:
+        """What Prefect calls the state of a run that ended so: ``RolledBack``."""
+        return self.value.replace("_", " ").title().replace(" ", "")
+
+    @property
     def succeeded(self) -> bool:
         """Whether the run that ended so may be shown green."""
         return self in (Outcome.DEPLOYED, Outcome.UP_TO_DATE, Outcome.PLANNED)

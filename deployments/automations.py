@@ -12,6 +12,8 @@ from prefect.events.actions import ChangeFlowRunState
 from prefect.events.schemas.automations import AutomationCore, EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
 
+from delivery.report import Outcome
+
 TAG = "tt-deploy"
 """On every deployment of ours, so on every run: other people's runs are not watched."""
 
@@ -19,11 +21,14 @@ HEARTBEAT_SECONDS = 30
 SILENCE_SECONDS = 3 * HEARTBEAT_SECONDS
 
 _HEARTBEAT = "prefect.flow-run.heartbeat"
-# A suspended run waits without a process. A state with a name of our own (RolledBack) is
-# not in this list and need not be: the server never makes a run that ended Crashed.
+# Prefect's own names and ours; a suspended run waits without a process. One that was
+# forgotten here does no harm: the server never turns a run that ended into a Crashed one.
 _ENDINGS = {
-    f"prefect.flow-run.{state}"
-    for state in ("Completed", "Failed", "Cancelled", "Crashed", "Suspended")
+    f"prefect.flow-run.{name}"
+    for name in (
+        *("Completed", "Failed", "Cancelled", "Crashed", "Suspended"),
+        *(outcome.state_name for outcome in Outcome),
+    )
 }
 
 

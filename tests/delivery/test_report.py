@@ -54,6 +54,10 @@ def test_every_outcome_has_a_sentence_even_if_nothing_is_known(outcome: Outcome)
     assert bare.headline in bare.as_markdown()
 
 
+def test_a_run_is_called_after_its_outcome() -> None:
+    assert [Outcome.UP_TO_DATE.state_name, Outcome.FAILED.state_name] == ["UpToDate", "Failed"]
+
+
 def test_only_what_was_wished_for_is_green() -> None:
     assert [outcome.value for outcome in Outcome if outcome.succeeded] == [
         "DEPLOYED",
