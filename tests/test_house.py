@@ -191,10 +191,6 @@ def test_a_task_that_is_retried_says_for_which_failures_and_spreads_its_tries() 
     assert careless == []
 
 
-def test_every_task_ends_by_itself() -> None:
-    assert [name for name, task in tasks_of_the_house() if not task.timeout_seconds] == []
-
-
 def test_every_process_that_is_waited_for_has_a_time_limit() -> None:
     waiting = {"run", "call", "check_call", "check_output"}
     unbounded = [
