@@ -163,9 +163,12 @@ def kill_agent(lab: Lab, host: Host) -> None:
 
 
 def clear(lab: Lab, host: Host) -> None:
-    """Mend whatever was done to it."""
-    start(lab, host)
-    lab.instance(host).run("rm", "--force", FILL, HELD_AGENT)
+    """Mend whatever was done to it; while its disk is full it may not boot."""
+    ec2_client(lab.settings).start_instances(InstanceIds=[host.instance_id])
+    instance = lab.instance(host)
+    instance.power_on()
+    instance.run("rm", "--force", FILL, HELD_AGENT)
+    instance.wait_booted()
 
 
 HOST_FAULTS: dict[str, Callable[[Lab, Host], None]] = {

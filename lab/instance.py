@@ -65,13 +65,17 @@ class Instance:
         return found or "missing"
 
     def start(self) -> None:
-        """Create or start it; return once its own engine answers."""
+        """Create or start it; return once it has booted."""
+        self.power_on()
+        self.wait_booted()
+
+    def power_on(self) -> None:
+        """Create or start it, unless it runs; it has yet to boot then."""
         state = self.state()
         if state == "missing":
             self._create()
         elif state != "running":
             self._engine.docker("start", self._host.container)
-        self._wait_ready()
 
     def stop(self) -> None:
         """Shut it down as an operator would."""
@@ -80,7 +84,7 @@ class Instance:
     def reboot(self) -> None:
         """Shut it down and start it; its disk and its files stay."""
         self._engine.docker("restart", "--time", str(STOP_SECONDS), self._host.container)
-        self._wait_ready()
+        self.wait_booted()
 
     def set_up(self) -> None:
         """Give it the Doppler token, Doppler's address and the clone, as it was done by hand."""
@@ -114,7 +118,7 @@ class Instance:
         # An argument list, no shell; to wait for it would only put a process in between.
         os.execve(program, [str(program), *arguments], self._engine.environment())  # noqa: S606
 
-    def _wait_ready(self) -> None:
+    def wait_booted(self) -> None:
         """Return once the host has booted; raise `LabError` if it does not."""
 
         script = IS_READY.read_text()
