@@ -8,6 +8,7 @@ from typing import Any, cast
 
 from prefect import Flow, runtime
 from prefect.client.schemas.objects import State
+from prefect.exceptions import ParameterTypeError
 from prefect.states import Cancelled, Completed, Failed
 
 from blocks.environment import ENVIRONMENT_NAME
@@ -80,7 +81,7 @@ def run_command(main: Callable[[list[str]], int]) -> None:
     """Run a flow's command line; an error of ours becomes its text and the right status."""
     try:
         status = main(sys.argv[1:])
-    except BadRequest as error:
+    except (BadRequest, ParameterTypeError) as error:
         print(f"error: {error}", file=sys.stderr)
         status = 2
     except DeliveryError as error:

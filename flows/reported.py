@@ -48,8 +48,13 @@ def reported(environment: str, work: Work, *, actor: str, reason: str) -> State[
         outcome = Outcome.FAILED if journal.touched else Outcome.REFUSED
     except Exception as error:
         journal.fail(error)
-        get_run_logger().error("%s", redact(traceback.format_exc()))
+        log_failure()
         outcome = Outcome.FAILED
     report = journal.report(outcome)
     publish_report(report)
     return end_with(report)
+
+
+def log_failure() -> None:
+    """Have the exception that is being handled in the run's log, free of secrets."""
+    get_run_logger().error("%s", redact(traceback.format_exc()))

@@ -4,20 +4,21 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from prefect import flow
+from prefect import flow, get_run_logger
 from prefect.client.schemas.objects import State
 
 from blocks.aws_hosts import Host
 from blocks.environment import Environment
-from delivery.errors import DeliveryError, HostError
+from delivery.errors import HostError
 from delivery.health import Health, Verdict
 from delivery.journal import Journal
+from delivery.redaction import redact
 from delivery.report import Outcome
 from delivery.rollout import Bundle, HostOutcome, Rollout, RolloutPlan, plan_rollout, waves
 from flows.ending import command_line, run_command, run_name, run_reported
 from flows.healthcheck import healthcheck
 from flows.parameters import Actor, EnvironmentName, Reason, Tag
-from flows.reported import reported
+from flows.reported import log_failure, reported
 from tasks.artifacts import publish_containers
 from tasks.hosts import (
     find_hosts,
@@ -62,12 +63,23 @@ def roll_out(
     journal.touched = True
     with journal.stage("prepare hosts"):
         _prepare(target, hosts, plan.target)
+    outcome = _take_over(target, hosts, plan, journal)
+    with journal.stage("tidy up"):
+        _tidy_up(target, hosts)
+    return outcome
+
+
+def _take_over(
+    target: Environment, hosts: Sequence[Host], plan: RolloutPlan, journal: Journal
+) -> Outcome:
+    """Replace, verify and record; whatever fails, no release stays that was not verified."""
     touched: list[Host] = []
     try:
         done = journal.rollout = _switch_in_waves(target, hosts, plan, journal, touched)
         with journal.stage("healthcheck"):
             journal.health = healthcheck(target.name)
-    except DeliveryError:
+    except Exception:
+        log_failure()
         return _go_back(target, touched, plan, journal)
     if journal.health.verdict is not Verdict.HEALTHY:
         journal.note_unhealthy()
@@ -109,7 +121,6 @@ def _switch_in_waves(
         if len(touched) < len(hosts):
             with journal.stage(_wave_name(wave, hosts, "healthcheck")):
                 _demand_health(target, wave, journal)
-    _tidy_up(target, hosts)
     return Rollout(plan.target, tuple(outcomes))
 
 
@@ -127,8 +138,18 @@ def _wave_name(
 
 
 def _tidy_up(target: Environment, hosts: Sequence[Host]) -> None:
-    """Free what no release needs any more, and list what runs now."""
-    prune_images(target, hosts)
+    """Free what no release needs any more, and list what runs now.
+
+    No deploy fails by it: what serves has been decided before.
+    """
+    for tidy in (prune_images, _show_containers):
+        try:
+            tidy(target, hosts)
+        except Exception as error:
+            get_run_logger().warning("%s", redact(f"Not tidied up: {error}"))
+
+
+def _show_containers(target: Environment, hosts: Sequence[Host]) -> None:
     publish_containers(target.name, list_containers(target, hosts))
 
 
@@ -142,10 +163,10 @@ def _go_back(
         with journal.stage(f"go back to {plan.way_back.tag}"):
             _prepare(target, hosts, plan.way_back)
             start_containers(target, hosts, plan.way_back, plan.generation)
-            _tidy_up(target, hosts)
         with journal.stage("healthcheck after going back"):
             restored: Health = healthcheck(target.name)
-    except DeliveryError:
+    except Exception:
+        log_failure()
         return Outcome.ROLLBACK_FAILED
     healthy = restored.verdict is Verdict.HEALTHY
     return Outcome.ROLLED_BACK if healthy else Outcome.ROLLBACK_FAILED

@@ -21,6 +21,7 @@ from tests.scripted_hosts import Ended, HostWorld
 SECRETS = {
     "github": "ghp_" + "secret0of0github00",
     "registry": "secret-of-the-registry",
+    "aws": "secret/of+the/aws/account",
     "doppler": "dp.st.prd." + "secret0of0doppler",
 }
 IMAGE = "ghcr.io/tt/app"

@@ -3,6 +3,11 @@
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.fakes import GitHubDouble
 
 _WHO = {"GIT_AUTHOR_NAME": "T", "GIT_AUTHOR_EMAIL": "t@example.invalid"}
 _WHO |= {"GIT_COMMITTER_NAME": "T", "GIT_COMMITTER_EMAIL": "t@example.invalid"}
@@ -73,3 +78,26 @@ class WorkingRepository:
     def head(self) -> str:
         """The SHA of what is checked out."""
         return self.git("rev-parse", "HEAD")
+
+
+class GitHubOf(GitHubDouble):
+    """GitHub in front of a real repository: a tag made here is there for git as well.
+
+    ``rivals`` are commits of other runs: each takes a tag just before it would be made.
+    """
+
+    def __init__(self, repository: WorkingRepository) -> None:
+        super().__init__()
+        self.rivals: list[str] = []
+        self._repository = repository
+
+    def _create_tag(self, fields: dict[str, Any]) -> httpx.Response:
+        if self.rivals:
+            self._tag({**fields, "sha": self.rivals.pop(0)})
+        return self._tag(fields)
+
+    def _tag(self, fields: dict[str, Any]) -> httpx.Response:
+        reply = super()._create_tag(fields)
+        if reply.status_code == 201:
+            self._repository.tag(fields["ref"].removeprefix("refs/tags/"), fields["sha"])
+        return reply

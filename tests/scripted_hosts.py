@@ -174,6 +174,7 @@ class ScriptedHosts(HttpDouble):
         self.worlds = worlds or {"i_1": HostWorld()}
         self.tag_value = "TT-ec2-1"
         self.cancelled: list[str] = []
+        self._looks_left: int | None = None
         self._commands: dict[str, dict[str, Ended]] = {}
 
     @property
@@ -181,6 +182,10 @@ class ScriptedHosts(HttpDouble):
         """The only host."""
         (world,) = self.worlds.values()
         return world
+
+    def found_at_most(self, times: int) -> None:
+        """Let the instances be there so many times, and be gone for all who look later."""
+        self._looks_left = times
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         target = request.headers.get("x-amz-target", "")
@@ -192,6 +197,8 @@ class ScriptedHosts(HttpDouble):
 
     def _instances(self, asked: dict[str, list[str]]) -> str:
         wanted = asked["Filter.1.Value.1"][0] == self.tag_value
+        if self._looks_left is not None:
+            wanted, self._looks_left = wanted and self._looks_left > 0, self._looks_left - 1
         rows = "".join(_instance(name, self.tag_value) for name in self.worlds if wanted)
         return (
             '<DescribeInstancesResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/">'

@@ -2,7 +2,6 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
@@ -27,32 +26,9 @@ from tasks.release import (
 )
 from tasks.retrying import OUTAGE_SECONDS
 from tests.fake_environment import FakeEnvironment, environment
-from tests.fakes import GitHubDouble, refused
+from tests.fakes import refused
 from tests.prefect_world import latest_artifact
-from tests.repositories import WorkingRepository
-
-
-class GitHubOf(GitHubDouble):
-    """GitHub in front of a real repository: a tag made here is there for git as well.
-
-    ``rivals`` are commits of other runs: each takes a tag just before it would be made.
-    """
-
-    def __init__(self, repository: WorkingRepository) -> None:
-        super().__init__()
-        self.rivals: list[str] = []
-        self._repository = repository
-
-    def _create_tag(self, fields: dict[str, Any]) -> httpx.Response:
-        if self.rivals:
-            self._tag({**fields, "sha": self.rivals.pop(0)})
-        return self._tag(fields)
-
-    def _tag(self, fields: dict[str, Any]) -> httpx.Response:
-        reply = super()._create_tag(fields)
-        if reply.status_code == 201:
-            self._repository.tag(fields["ref"].removeprefix("refs/tags/"), fields["sha"])
-        return reply
+from tests.repositories import GitHubOf, WorkingRepository
 
 
 @pytest.fixture

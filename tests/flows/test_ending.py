@@ -1,0 +1,227 @@
+"""How flows end: states, exit statuses, what is printed; and how they are called."""
+
+import dataclasses
+import datetime
+import importlib
+import json
+import pkgutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+from prefect import Flow
+from prefect.client.schemas.objects import State, StateType
+from prefect.utilities.callables import parameter_schema
+
+import flows
+from delivery.errors import BadRequest, DeliveryError, HostScriptFailed
+from delivery.report import Outcome, Report
+from flows.ending import end_process, end_with, report_of, run_command
+
+REPORT = Report(
+    outcome=Outcome.DEPLOYED,
+    environment="testing",
+    actor="somebody",
+    reason="",
+    started=datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC),
+    duration_seconds=1.5,
+    version="1.2.0",
+)
+
+
+def ended_as(outcome: Outcome) -> State[object]:
+    return end_with(dataclasses.replace(REPORT, outcome=outcome))
+
+
+class TestStates:
+    @pytest.mark.parametrize(
+        ("outcome", "name", "kind"),
+        [
+            (Outcome.DEPLOYED, "Deployed", StateType.COMPLETED),
+            (Outcome.UP_TO_DATE, "UpToDate", StateType.COMPLETED),
+            (Outcome.PLANNED, "Planned", StateType.COMPLETED),
+            (Outcome.ROLLED_BACK, "RolledBack", StateType.FAILED),
+            (Outcome.ROLLBACK_FAILED, "RollbackFailed", StateType.FAILED),
+            (Outcome.NO_WAY_BACK, "NoWayBack", StateType.FAILED),
+            (Outcome.REFUSED, "Refused", StateType.FAILED),
+            (Outcome.FAILED, "Failed", StateType.FAILED),
+            (Outcome.SUPERSEDED, "Superseded", StateType.CANCELLED),
+        ],
+    )
+    def test_the_state_is_named_after_the_outcome_and_green_only_if_wished_for(
+        self, outcome: Outcome, name: str, kind: StateType
+    ) -> None:
+        state = ended_as(outcome)
+        assert (state.name, state.type) == (name, kind)
+        assert state.message
+
+    @pytest.mark.parametrize("outcome", list(Outcome))
+    def test_every_state_gives_its_report_back(self, outcome: Outcome) -> None:
+        assert report_of(ended_as(outcome)).outcome is outcome
+
+
+class TestPrinting:
+    def test_json_is_one_object_with_korean_as_it_is(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        answer = dataclasses.replace(REPORT, reason="긴급 수정").as_json()
+        assert end_process(answer, succeeded=True, as_json=True, text="ignored") == 0
+        printed = capsys.readouterr().out
+        assert json.loads(printed)["outcome"] == "DEPLOYED"
+        assert "긴급 수정" in printed
+        assert "ignored" not in printed
+
+    def test_without_json_the_text_is_for_people(self, capsys: pytest.CaptureFixture[str]) -> None:
+        assert end_process({}, succeeded=False, as_json=False, text="# FAILED") == 1
+        assert capsys.readouterr().out == "# FAILED\n"
+
+    def test_the_json_has_what_programs_are_promised(self) -> None:
+        assert {
+            "outcome",
+            "environment",
+            "version",
+            "previous_version",
+            "revision",
+            "digest",
+            "duration_seconds",
+        } <= REPORT.as_json().keys()
+
+
+class TestExitStatus:
+    @pytest.mark.parametrize(
+        ("error", "status"),
+        [
+            (BadRequest("That makes no sense."), 2),
+            (HostScriptFailed("It broke.", where="TT-ec2-1", next_command="df -h"), 1),
+        ],
+    )
+    def test_an_error_of_ours_is_its_text_and_a_status(
+        self,
+        error: DeliveryError,
+        status: int,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        def main(arguments: list[str]) -> int:
+            raise error
+
+        monkeypatch.setattr(sys, "argv", ["program"])
+        with pytest.raises(SystemExit) as ended:
+            run_command(main)
+        printed = capsys.readouterr().err
+        assert ended.value.code == status
+        assert printed == f"error: {error}\n"
+
+    @pytest.mark.parametrize("status", [0, 1])
+    def test_else_it_is_what_the_flow_says(
+        self, status: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        seen: list[list[str]] = []
+
+        def main(arguments: list[str]) -> int:
+            seen.append(arguments)
+            return status
+
+        monkeypatch.setattr(sys, "argv", ["program", "--environment", "lab"])
+        with pytest.raises(SystemExit) as ended:
+            run_command(main)
+        assert (ended.value.code, seen) == (status, [["--environment", "lab"]])
+
+
+def command_lines() -> Iterator[tuple[str, Callable[[list[str]], int]]]:
+    """Every flow that can be called as ``python -m flows.NAME``."""
+    for module in pkgutil.iter_modules(flows.__path__):
+        main = getattr(importlib.import_module(f"flows.{module.name}"), "main", None)
+        if main is not None:
+            yield module.name, main
+
+
+COMMAND_LINES = dict(command_lines())
+
+
+class TestCommandLines:
+    def test_each_flow_of_the_contract_has_one(self) -> None:
+        assert {"deploy", "release", "rollback", "healthcheck"} <= COMMAND_LINES.keys()
+
+    @pytest.mark.parametrize("name", COMMAND_LINES)
+    @pytest.mark.parametrize(
+        ("arguments", "complaint"),
+        [
+            (["--environment", "Not A Name"], "is no environment's name"),
+            (["--environment", "lab", "--json=yes"], "ignored explicit argument 'yes'"),
+            (["--environment"], "expected one argument"),
+        ],
+    )
+    def test_bad_usage_is_status_2_with_a_clear_message(
+        self,
+        name: str,
+        arguments: list[str],
+        complaint: str,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        with pytest.raises(SystemExit) as ended:
+            COMMAND_LINES[name](arguments)
+        printed = capsys.readouterr().err
+        assert ended.value.code == 2
+        assert complaint in printed
+        assert f"usage: python -m flows.{name}" in printed
+
+    @pytest.mark.parametrize("name", COMMAND_LINES)
+    def test_help_says_what_it_is_for(self, name: str, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit) as ended:
+            COMMAND_LINES[name](["--help"])
+        assert ended.value.code == 0
+        assert "--environment" in capsys.readouterr().out
+
+    def test_the_process_ends_with_that_status(self) -> None:
+        done = subprocess.run(
+            [sys.executable, "-m", "flows.deploy", "--environment", "Not A Name"],
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert (done.returncode, done.stdout) == (2, "")
+        assert "is no environment's name" in done.stderr
+
+
+def all_flows() -> Iterator[Flow[..., object]]:
+    for name in COMMAND_LINES:
+        module = importlib.import_module(f"flows.{name}")
+        yield from (
+            value
+            for value in vars(module).values()
+            if isinstance(value, Flow) and value.fn.__module__ == module.__name__
+        )
+
+
+FLOWS = {flow.name: flow for flow in all_flows()}
+
+
+class TestForms:
+    def test_every_command_line_has_its_flow(self) -> None:
+        assert len(FLOWS) >= len(COMMAND_LINES)
+
+    @pytest.mark.parametrize("name", FLOWS)
+    def test_every_parameter_has_a_title_and_says_what_it_is(self, name: str) -> None:
+        fields = parameter_schema(FLOWS[name]).properties
+        assert fields
+        for field in fields.values():
+            assert field.get("title")
+            assert len(field.get("description", "")) > 10, field
+            assert "prefect" not in field["description"].lower()
+
+    @pytest.mark.parametrize("name", FLOWS)
+    def test_every_flow_says_what_it_does(self, name: str) -> None:
+        assert FLOWS[name].description
+
+    def test_the_form_of_a_deploy(self) -> None:
+        schema = parameter_schema(FLOWS["deploy"])
+        assert list(schema.properties) == ["environment", "revision", "reason", "actor", "dry_run"]
+        assert not schema.required, "a click on Run deploys production's branch"
+        assert schema.properties["environment"]["default"] == "production"
+        assert schema.properties["dry_run"]["default"] is False
+
+    @pytest.mark.parametrize("name", FLOWS)
+    def test_no_flow_leaves_its_result_behind(self, name: str) -> None:
+        assert FLOWS[name].persist_result is False

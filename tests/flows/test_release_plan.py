@@ -1,0 +1,196 @@
+"""``python -m flows.release --plan`` in real clones: shows the release, touches nothing."""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from flows.release_plan import main
+from tests.repositories import WorkingRepository
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def clone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> WorkingRepository:
+    repository = WorkingRepository(tmp_path / "acme" / "app")
+    repository.commit("feat: first")
+    repository.tag("v0.1.0")
+    repository.commit("feat(예매): 대기열 #7")
+    monkeypatch.chdir(repository.folder)
+    return repository
+
+
+def shown(capsys: pytest.CaptureFixture[str], *options: str, status: int = 0) -> str:
+    assert main(["--plan", *options]) == status
+    return capsys.readouterr().out
+
+
+def planned(capsys: pytest.CaptureFixture[str], *options: str) -> dict[str, object]:
+    answer: dict[str, object] = json.loads(shown(capsys, "--json", *options))
+    return answer
+
+
+def state_of(folder: Path) -> dict[str, bytes]:
+    return {str(path): path.read_bytes() if path.is_file() else b"" for path in folder.rglob("*")}
+
+
+def test_it_prints_the_next_version_and_the_notes(
+    clone: WorkingRepository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = shown(capsys)
+    assert text.startswith("v0.2.0-develop.0  commits since v0.1.0 ask for minor\n\n")
+    assert "(https://github.com/acme/app/compare/v0.1.0...v0.2.0-develop.0)" in text
+    assert "* **예매:** 대기열 [#7](https://github.com/acme/app/issues/7) (" in text
+
+
+def test_it_changes_nothing(clone: WorkingRepository, capsys: pytest.CaptureFixture[str]) -> None:
+    before = state_of(clone.folder)
+    shown(capsys)
+    shown(capsys, "--like-github-tag-action", "--json")
+    assert state_of(clone.folder) == before
+
+
+def test_branch_revision_and_prefix_may_be_named(
+    clone: WorkingRepository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert planned(capsys, "--branch", "main")["tag"] == "v0.2.0"
+    kept = planned(capsys, "--branch", "main", "--revision", "HEAD~1")
+    assert (kept["tag"], kept["outcome"]) == ("v0.1.0", "UNCHANGED")
+    assert planned(capsys, "--tag-prefix", "r", "--branch", "main")["tag"] == "r0.1.0"
+
+
+def test_it_works_from_a_folder_inside_the_clone_and_in_a_linked_worktree(
+    clone: WorkingRepository,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    inside = clone.folder / "src"
+    inside.mkdir()
+    monkeypatch.chdir(inside)
+    assert shown(capsys).startswith("v0.2.0-develop.0 ")
+    clone.git("worktree", "add", "--quiet", "-b", "hotfix", str(tmp_path / "linked"), "v0.1.0")
+    monkeypatch.chdir(tmp_path / "linked")
+    assert planned(capsys)["tag"] == "v0.1.0"
+
+
+def test_links_lead_to_the_page_of_the_remote(
+    clone: WorkingRepository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clone.git("remote", "add", "origin", "https://x:ghs_secret@github.com/tt/backend.git")
+    text = shown(capsys)
+    assert "(https://github.com/tt/backend/compare/" in text
+    assert "ghs_secret" not in text
+    clone.git("remote", "set-url", "origin", "git@github.com:tt/other.git")
+    assert "(https://github.com/tt/other/compare/" in shown(capsys)
+    clone.git("remote", "set-url", "origin", "/srv/git/tt/mirror.git")
+    assert "(https://github.com/tt/mirror/compare/" in shown(capsys)
+    assert "(https://h/o/r/compare/" in shown(capsys, "--repository-url", "https://h/o/r")
+
+
+def test_with_what_runs_now_the_notes_are_those_of_the_deploy(
+    clone: WorkingRepository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = planned(capsys, "--branch", "main", "--running", "v0.1.0")["notes"]
+    assert str(first).startswith("**Changes** from `v0.1.0` to `v0.2.0`: [1 commit](")
+    assert "**Contributors:** T\n" in str(first)
+
+
+def test_the_reference_can_be_asked_beside_us(
+    clone: WorkingRepository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clone.commit("feat!: third")
+    ours = planned(capsys, "--branch", "main")
+    theirs = planned(capsys, "--branch", "main", "--like-github-tag-action")
+    assert (ours["tag"], theirs["tag"]) == ("v1.0.0", "v0.2.0")
+
+
+def test_nothing_to_release_is_said_by_the_exit_status(
+    clone: WorkingRepository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clone.tag("v9007199254740991.0.0")
+    clone.commit("feat!: too far")
+    text = shown(capsys, "--branch", "main", status=1)
+    assert "there is no 'major' version to come next" in text
+
+
+@pytest.mark.parametrize(
+    ("options", "status", "words"),
+    [
+        (["--revision", "nowhere"], 1, "no commit, branch or tag 'nowhere'"),
+        (["--tag-prefix", "a("], 2, "is no regular expression"),
+        (["--running", "v9.9.9"], 1, "'v9.9.9'"),
+    ],
+)
+def test_what_cannot_be_planned_is_said(
+    clone: WorkingRepository,
+    capsys: pytest.CaptureFixture[str],
+    options: list[str],
+    status: int,
+    words: str,
+) -> None:
+    assert main(["--plan", *options]) == status
+    assert words in capsys.readouterr().err
+
+
+def test_without_a_branch_one_has_to_be_named(
+    clone: WorkingRepository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clone.git("checkout", "--quiet", "--detach")
+    assert main(["--plan"]) == 2
+    assert "--branch" in capsys.readouterr().err
+    assert planned(capsys, "--branch", "develop")["tag"] == "v0.2.0-develop.0"
+
+
+def test_where_there_is_no_clone_it_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["--plan"]) == 2
+    assert "no clone" in capsys.readouterr().err
+
+
+def test_half_a_history_is_refused_with_the_way_out(
+    clone: WorkingRepository,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    clone.git("clone", "--quiet", "--depth=1", f"file://{clone.folder}", str(tmp_path / "shallow"))
+    monkeypatch.chdir(tmp_path / "shallow")
+    assert main(["--plan"]) == 2
+    assert "git fetch --unshallow --tags" in capsys.readouterr().err
+
+
+def test_a_bad_option_is_bad_usage() -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--plan", "--nonsense"])
+    assert ended.value.code == 2
+
+
+def test_the_command_answers_without_prefect_in_well_under_two_seconds(
+    clone: WorkingRepository,
+) -> None:
+    for number in range(1, 300):
+        clone.tag(f"v0.1.{number}", "v0.1.0")
+    command = [sys.executable, "-X", "importtime", "-m", "flows.release", "--plan"]
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    done = subprocess.run(
+        command,
+        cwd=clone.folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert done.stdout.startswith("v0.2.0-develop.0 ")
+    assert " prefect" not in done.stderr
+    # Of the processor: other work on the machine must not count.
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 2

@@ -1,0 +1,184 @@
+"""The policy of a rollout: what counts as deployed, and when it goes back."""
+
+import datetime
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from prefect import flow
+
+from blocks.environment import load_environment
+from delivery.journal import Journal
+from delivery.report import Outcome
+from delivery.rollout import Bundle, plan_rollout
+from flows.rollout import now, roll_out
+from tasks.hosts import find_hosts, observe_hosts
+from tests.flows.conftest import World
+from tests.scripted_hosts import SHA, Ended, failed
+
+pytestmark = pytest.mark.prefect
+
+PREPARE = ["sync", "render", "pull"]
+
+
+class TestGoingWell:
+    def test_a_first_release_is_deployed_and_recorded(self, world: World) -> None:
+        image = world.built("v1.0.0")
+        report = world.rolled_out("v1.0.0")
+        assert (report.outcome, report.version) == (Outcome.DEPLOYED, "1.0.0")
+        assert world.host.image == image
+        assert [step for step in world.host.steps if step == "record"] == ["record"]
+
+    def test_all_that_needs_no_traffic_is_done_before_the_takeover(self, world: World) -> None:
+        world.running("v1.0.0")
+        world.built("v1.1.0")
+        report = world.rolled_out("v1.1.0")
+        steps = world.host.steps
+        assert steps[: steps.index("rollout") + 1] == ["observe", *PREPARE, "rollout"]
+        assert (report.previous_version, report.version) == ("1.0.0", "1.1.0")
+        assert report.changed == ("app",)
+
+    def test_the_same_release_again_is_up_to_date(self, world: World) -> None:
+        world.running("v1.0.0")
+        report = world.rolled_out("v1.0.0")
+        assert (report.outcome, report.changed) == (Outcome.UP_TO_DATE, ())
+        assert [probe.passed for probe in report.health.probes] == [True] * 3
+
+
+class TestGoingBack:
+    def test_a_release_that_is_not_healthy_gives_way_to_the_one_before(self, world: World) -> None:
+        old = world.running("v1.0.0")
+        world.host.unhealthy.add(world.built("v1.1.0"))
+        report = world.rolled_out("v1.1.0")
+        assert report.outcome is Outcome.ROLLED_BACK
+        assert world.host.image == old
+        assert report.failure is not None
+        assert (report.failure.stage, report.failure.where) == ("healthcheck", "TT-ec2-1")
+        assert "record" not in world.host.steps
+
+    @pytest.mark.parametrize(
+        "how",
+        [failed("the gate did not open"), Ended("Success", "gibberish"), Ended("TimedOut")],
+        ids=["failed", "unreadable", "timed out"],
+    )
+    def test_a_takeover_that_fails_is_undone(self, world: World, how: Ended) -> None:
+        old = world.running("v1.0.0")
+        world.built("v1.1.0")
+        world.host.fail("rollout", how)
+        report = world.rolled_out("v1.1.0")
+        assert report.outcome is Outcome.ROLLED_BACK
+        assert world.host.inputs_of("rollout")["TT_APP_IMAGE"] == old
+        assert report.failure is not None
+        assert report.failure.stage == "replace the release"
+
+    def test_a_health_check_that_cannot_be_made_goes_back_too(self, world: World) -> None:
+        world.running("v1.0.0")
+        world.built("v1.1.0")
+        world.aws.found_at_most(1)
+        report = world.rolled_out("v1.1.0")
+        assert report.outcome is Outcome.ROLLBACK_FAILED
+        assert world.host.inputs_of("rollout")["TT_TAG"] == "v1.0.0"
+
+    def test_even_a_mistake_of_our_own_after_the_takeover_goes_back(
+        self, world: World, run_log: list[str]
+    ) -> None:
+        class Torn(Journal):
+            """A journal whose pages for the first health check are missing."""
+
+            @contextmanager
+            def stage(self, name: str) -> Iterator[None]:
+                if name == "healthcheck":
+                    raise KeyError("no such page")
+                with super(Torn, self).stage(name):
+                    yield
+
+        old = world.running("v1.0.0")
+        new = Bundle("1.1.0", "v1.1.0", SHA, world.built("v1.1.0"))
+        journal = Torn("testing", "", "", datetime.datetime.now(datetime.UTC), time.monotonic)
+
+        @flow(persist_result=False)
+        def roll_out_with_it() -> Outcome:
+            target = load_environment(world.name)
+            hosts = find_hosts(target)
+            plan = plan_rollout(observe_hosts(target, hosts), new, generation=now())
+            return roll_out(target, hosts, plan, journal)
+
+        assert roll_out_with_it() is Outcome.ROLLED_BACK
+        assert world.host.image == old
+        assert any("no such page" in line for line in run_log)
+
+    def test_a_way_back_that_fails_is_the_worst_news(self, world: World) -> None:
+        world.running("v1.0.0")
+        world.host.unhealthy.add(world.built("v1.1.0"))
+        world.host.unhealthy.add(world.host.image)
+        report = world.rolled_out("v1.1.0")
+        assert report.outcome is Outcome.ROLLBACK_FAILED
+        assert report.failure is not None
+        assert report.failure.stage == "healthcheck"
+
+    def test_a_first_release_that_fails_has_no_way_back(self, world: World) -> None:
+        world.host.unhealthy.add(world.built("v1.0.0"))
+        report = world.rolled_out("v1.0.0")
+        assert report.outcome is Outcome.NO_WAY_BACK
+        assert world.host.steps.count("rollout") == 1
+
+    def test_what_was_unhealthy_already_and_did_not_change_is_left_alone(
+        self, world: World
+    ) -> None:
+        world.running("v0.9.0")
+        world.host.unhealthy.add(world.running("v1.0.0"))
+        report = world.rolled_out("v1.0.0")
+        assert report.outcome is Outcome.FAILED
+        assert world.host.steps.count("rollout") == 1
+
+
+class TestNotGettingThere:
+    @pytest.mark.parametrize("step", PREPARE)
+    def test_preparations_that_fail_leave_the_old_release_serving(
+        self, world: World, step: str
+    ) -> None:
+        old = world.running("v1.0.0")
+        world.built("v1.1.0")
+        world.host.fail(step)
+        report = world.rolled_out("v1.1.0")
+        assert report.outcome is Outcome.FAILED
+        assert world.host.image == old
+        assert "rollout" not in world.host.steps
+        assert report.failure is not None
+        assert f"{step} broke" in report.failure.message
+        assert (report.failure.last_words, report.failure.next_command) == (
+            "the log's end",
+            "journalctl -n 50",
+        )
+
+    def test_an_image_that_does_not_exist_is_refused_untouched(self, world: World) -> None:
+        report = world.rolled_out("v9.9.9")
+        assert report.outcome is Outcome.REFUSED
+        assert world.host.steps == ["observe"]
+
+    def test_a_host_that_saw_a_newer_deploy_is_not_touched(self, world: World) -> None:
+        world.built("v1.0.0")
+        world.host.generation = 99_999_999_999_999
+        report = world.rolled_out("v1.0.0")
+        assert report.outcome is Outcome.REFUSED
+        assert world.host.steps == ["observe"]
+
+
+class TestTidyingUp:
+    @pytest.mark.parametrize("step", ["prune", "ps"])
+    def test_a_deploy_does_not_fail_by_it(self, world: World, step: str) -> None:
+        world.running("v1.0.0")
+        image = world.built("v1.1.0")
+        world.host.fail(step)
+        report = world.rolled_out("v1.1.0")
+        assert report.outcome is Outcome.DEPLOYED
+        assert world.host.image == image
+        assert world.host.steps.count("rollout") == 1
+
+    def test_it_comes_after_the_new_release_has_proved_healthy(self, world: World) -> None:
+        world.running("v1.0.0")
+        world.built("v1.1.0")
+        world.rolled_out("v1.1.0")
+        steps = [step for step, _ in world.host.asked]
+        assert steps.index("prune") > max(n for n, s in enumerate(steps) if s.startswith("probe"))
