@@ -121,13 +121,17 @@ class SourceRepository:
         ``after`` is a tag or another revision. No commit comes before its parents, however
         wrong the clocks were.
         """
-        span = until
-        if after:
-            span = f"{self._commit(f'refs/tags/{after}') or self.resolve(after)}..{until}"
         shape = ["-z", "--reverse", "--date-order", "--no-show-signature", "--format=%H%n%B"]
-        listed = self._git("log", *shape, "--end-of-options", span)
+        listed = self._git("log", *shape, "--end-of-options", self._span(after, until))
         entries = [entry.partition("\n") for entry in listed.split("\0") if entry]
         return [Commit(sha=sha, message=message.rstrip("\n")) for sha, _, message in entries]
+
+    def authors(self, *, after: str | None, until: str) -> list[str]:
+        """Who made each of those commits, by the name that ``.mailmap`` gives."""
+        listed = self._git(
+            "log", "-z", "--format=%aN", "--end-of-options", self._span(after, until)
+        )
+        return [name for name in listed.split("\0") if name]
 
     def committed_at(self, sha: str) -> datetime.datetime:
         """When the commit was made; a build's date that does not change from build to build."""
@@ -145,6 +149,11 @@ class SourceRepository:
             self._git("read-tree", sha, extra=places)
             self._git("checkout-index", "--all", "--quiet", extra=places, folder=files)
             yield files
+
+    def _span(self, after: str | None, until: str) -> str:
+        if not after:
+            return until
+        return f"{self._commit(f'refs/tags/{after}') or self.resolve(after)}..{until}"
 
     def _commit(self, revision: str) -> str | None:
         named = f"{revision}^{{commit}}"

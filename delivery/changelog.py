@@ -43,14 +43,21 @@ class Repository:
 
     @classmethod
     def from_url(cls, url: str) -> Repository:
-        """The repository at `https://github.com/owner/name`, with or without `.git`."""
-        bare = url.rstrip("/")
+        """The repository at `https://github.com/owner/name`, with or without `.git`.
+
+        Also that of a clone's remote, `git@github.com:owner/name.git`. Who logs in how is
+        left out: what an address says about that must not reach the notes.
+        """
+        bare = url.strip().rstrip("/")
         if bare.lower().endswith(".git"):
             bare = bare[: -len(".git")]
         scheme, _, rest = bare.rpartition("://")
+        if not scheme:
+            rest = rest.replace(":", "/", 1)
         host, _, path = rest.partition("/")
         owner, _, name = path.partition("/")
-        return cls(f"{scheme or 'https'}://{host}", owner, name)
+        known = scheme if scheme in {"http", "https"} else "https"
+        return cls(f"{known}://{host.rpartition('@')[2]}", owner, name)
 
     @property
     def path(self) -> str:

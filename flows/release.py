@@ -1,5 +1,13 @@
 """Give a revision its version, its tag and its release; nothing more."""
 
+import sys
+
+if __name__ == "__main__" and "--plan" in sys.argv[1:]:
+    # Before Prefect, whose import alone takes longer than a plan may.
+    from flows.release_plan import main as show_plan
+
+    sys.exit(show_plan(sys.argv[1:]))
+
 from prefect import flow
 
 from blocks.environment import load_environment
@@ -21,7 +29,10 @@ def release(
 
 
 def main(arguments: list[str]) -> int:
-    """``python -m flows.release --environment NAME [--revision REV] [--dry-run] [--json]``."""
+    """``python -m flows.release --environment NAME [--revision REV] [--dry-run] [--json]``.
+
+    With ``--plan`` instead: what would be released from the clone in the current folder.
+    """
     parser = command_line("Tag a revision and publish its release.", "flows.release")
     parser.add_argument("--revision", help="commit, branch or tag; default: the branch's head")
     parser.add_argument("--dry-run", action="store_true", help="show the plan, touch nothing")

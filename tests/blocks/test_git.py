@@ -239,6 +239,16 @@ class TestHistory:
             "Merge branch 'side'",
         ]
 
+    def test_authors_are_named_as_the_mailmap_has_them(
+        self, application: WorkingRepository, clone: SourceRepository
+    ) -> None:
+        application.tag("v0.1.0")
+        application.commit("fix: one")
+        application.git("commit", "--allow-empty", "--author=홍길동 <h@example.invalid>", "-m", "x")
+        clone.refresh()
+        assert sorted(clone.authors(after="v0.1.0", until="develop")) == ["T", "홍길동"]
+        assert clone.authors(after="develop", until="develop") == []
+
     def test_a_wrong_clock_puts_no_commit_before_its_parent(
         self, application: WorkingRepository, clone: SourceRepository
     ) -> None:

@@ -45,6 +45,9 @@ def titles(text: str) -> list[str]:
             Repository("http://localhost:5011", "o", "My.App_1"),
         ),
         ("github.com/acme/app", REPOSITORY),
+        ("git@github.com:acme/app.git", REPOSITORY),
+        ("ssh://git@github.com/acme/app.git\n", REPOSITORY),
+        ("https://user:secret@github.com/acme/app", REPOSITORY),
         ("https://[", Repository("https://[", "", "")),
     ],
 )
