@@ -167,7 +167,11 @@ def clear(lab: Lab, host: Host) -> None:
     ec2_client(lab.settings).start_instances(InstanceIds=[host.instance_id])
     instance = lab.instance(host)
     instance.power_on()
-    instance.run("rm", "--force", FILL, HELD_AGENT)
+    # Its disk is mounted once init has come so far.
+    script = (
+        f"until [[ -e /run/tt-lab/booted ]]; do sleep 0.1; done; rm --force {FILL} {HELD_AGENT}"
+    )
+    instance.run("timeout", "60", "bash", "-c", script)
     instance.wait_booted()
 
 
