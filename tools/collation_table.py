@@ -145,6 +145,7 @@ def _ideographs() -> list[str]:
         capture_output=True,
         text=True,
         check=True,
+        timeout=60,
     )
     order: list[str] = json.loads(asked.stdout)
     return order

@@ -93,6 +93,7 @@ def ask_reference(commits: Sequence[Commit], plan: ReleasePlan) -> Answer:
         stdout=subprocess.PIPE,
         text=True,
         check=True,
+        timeout=300,
     )
     history = {
         "commits": [{"hash": commit.sha, "message": commit.message} for commit in commits],

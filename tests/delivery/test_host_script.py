@@ -58,7 +58,11 @@ def test_bash_sees_every_input_as_it_was_given(values: list[str]) -> None:
     inputs = {f"TT_{number}": value for number, value in enumerate(values)}
     body = "\n".join(f'printf "%s\\0" "$TT_{number}"' for number in range(len(values)))
     ran = subprocess.run(
-        ["bash"], input=compose_script(["", body], inputs).encode(), capture_output=True, check=True
+        ["bash"],
+        input=compose_script(["", body], inputs).encode(),
+        capture_output=True,
+        check=True,
+        timeout=30,
     )
     assert ran.stdout.decode().split("\0")[:-1] == values
 

@@ -225,7 +225,7 @@ def clone(stack: Stack, tmp_path: Path) -> Iterator[Callable[..., None]]:
 
     def git(*arguments: str) -> None:
         who = ("-c", "user.name=a test", "-c", "user.email=test@tt.example")
-        subprocess.run(["git", *who, *arguments], check=True, capture_output=True)
+        subprocess.run(["git", *who, *arguments], check=True, capture_output=True, timeout=60)
 
     git("clone", "--quiet", "--branch", "develop", f"{url}.git", str(folder))
 
