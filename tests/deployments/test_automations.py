@@ -1,6 +1,7 @@
 """What the server watches over."""
 
 from prefect.events.schemas.automations import EventTrigger, Posture
+from prefect.events.schemas.events import ResourceSpecification
 
 from delivery.report import Outcome
 from deployments.automations import HEARTBEAT_SECONDS, TAG, crash_of_silent_runs
@@ -29,8 +30,8 @@ def test_every_way_that_a_run_of_ours_ends_is_no_silence() -> None:
 
 def test_runs_of_others_on_the_same_server_are_left_alone() -> None:
     related = trigger().match_related
-    assert not isinstance(related, list)
-    assert dict(related) == {"prefect.resource.id": f"prefect.tag.{TAG}"}
+    assert isinstance(related, ResourceSpecification)
+    assert related.model_dump() == {"prefect.resource.id": f"prefect.tag.{TAG}"}
 
 
 def test_each_run_is_watched_for_itself() -> None:
