@@ -7,7 +7,8 @@ from typing import Any
 import httpx
 import pytest
 
-from blocks.github import Comparison, GitHubRepository, PublishedRelease, seconds_to_wait
+from blocks.github import Comparison, GitHubRepository, PublishedRelease
+from blocks.github_api import seconds_to_wait
 from delivery.errors import (
     AccessDenied,
     RateLimited,
