@@ -7,6 +7,8 @@
 declare -F run_detached >/dev/null || . "$(dirname "$0")/detached.sh"
 # shellcheck source=host/compose.sh
 declare -F start_data_stores >/dev/null || . "$(dirname "$0")/compose.sh"
+# shellcheck source=host/monitoring.sh
+declare -F check_monitoring >/dev/null || . "$(dirname "$0")/monitoring.sh"
 open_log
 need TT_APP_IMAGE TT_APP_SERVICE TT_GENERATION TT_ATTEMPT
 run_detached "recreate-$TT_GENERATION-$TT_ATTEMPT"
@@ -18,6 +20,7 @@ take_lock
 claim_generation
 load_release_inputs
 read_compose_file
+check_monitoring
 services_before=$(running_services)
 
 start_data_stores
@@ -25,6 +28,7 @@ with_secrets "${compose[@]}" up --detach --no-deps --scale "$TT_APP_SERVICE=1" "
     fail "the application did not start" "docker compose -p $TT_PROJECT logs $TT_APP_SERVICE"
 start_gateway
 start_the_rest
+reload_monitoring
 
 succeed "\"changed\":$(changed_services "$services_before" | json_lines)" \
     "\"configuration\":$(json_string "$(configuration_hash)")"

@@ -16,6 +16,8 @@ declare -F read_slots >/dev/null || . "$(dirname "$0")/gateway.sh"
 declare -F start_prober >/dev/null || . "$(dirname "$0")/receipt.sh"
 # shellcheck source=host/compose.sh
 declare -F start_data_stores >/dev/null || . "$(dirname "$0")/compose.sh"
+# shellcheck source=host/monitoring.sh
+declare -F check_monitoring >/dev/null || . "$(dirname "$0")/monitoring.sh"
 open_log
 need TT_APP_IMAGE TT_APP_SERVICE TT_APP_PORT TT_GENERATION TT_ATTEMPT \
     TT_GATE_PASSES TT_GATE_SECONDS TT_DRAIN_SECONDS TT_SOAK_SECONDS TT_SOAK_ERRORS TT_STOP_SECONDS
@@ -251,6 +253,7 @@ take_lock
 claim_generation
 load_release_inputs
 read_compose_file
+check_monitoring
 services_before=$(running_services)
 
 start_prober
@@ -267,6 +270,7 @@ else
     replace_app
 fi
 start_the_rest
+reload_monitoring
 
 measurements=$(measured)
 succeed "\"changed\":$(changed_services "$services_before" | json_lines)" \

@@ -40,8 +40,8 @@ class Strategy:
 
 
 STRATEGIES = {
-    "rolling": Strategy("rollout", ("detached", "gateway", "receipt", "compose")),
-    "recreate": Strategy("recreate", ("detached", "compose")),
+    "rolling": Strategy("rollout", ("detached", "gateway", "receipt", "compose", "monitoring")),
+    "recreate": Strategy("recreate", ("detached", "compose", "monitoring")),
 }
 _NOT_LOGGED = {"ok", "step", "failed", "next", "record", "containers", "images"}
 _STEP: dict[str, Any] = {
