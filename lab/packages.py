@@ -65,19 +65,14 @@ class DebianPackages:
         return files
 
     def _download(self, wanted: PackageSet, folder: Path) -> list[Path]:
-        """Ask apt what the set consists of, then have it fetch what is missing."""
+        """Have apt fetch what is missing; if it cannot, once more with newer lists."""
         apt = Apt.in_folder(self._cache / "apt" / wanted.suite, wanted.suite)
-        if wanted.with_dependencies:
-            listing = apt.run("install", "--no-install-recommends", "--print-uris", *wanted.names)
-        else:
-            listing = apt.run("download", "--print-uris", *wanted.names)
-        files = package_files(listing)
-        names = [file for file in files if file.split("_")[0] not in wanted.without]
-        folder.mkdir(parents=True, exist_ok=True)
-        missing = [name for name in names if not (folder / name).exists()]
-        if missing:
-            apt.run("download", *(name.split("_")[0] for name in missing), cwd=folder)
-        return [folder / name for name in names]
+        try:
+            return apt.fetch(wanted, folder)
+        except LabError:
+            # The lists may name versions that the mirror has replaced since.
+            apt.run("update")
+            return apt.fetch(wanted, folder)
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +94,20 @@ class Apt:
             apt.run("update")
             (folder / "ready").touch()
         return apt
+
+    def fetch(self, wanted: PackageSet, folder: Path) -> list[Path]:
+        """Ask what the set consists of, then download what the folder lacks of it."""
+        if wanted.with_dependencies:
+            listing = self.run("install", "--no-install-recommends", "--print-uris", *wanted.names)
+        else:
+            listing = self.run("download", "--print-uris", *wanted.names)
+        files = package_files(listing)
+        names = [file for file in files if file.split("_")[0] not in wanted.without]
+        folder.mkdir(parents=True, exist_ok=True)
+        missing = [name for name in names if not (folder / name).exists()]
+        if missing:
+            self.run("download", *(name.split("_")[0] for name in missing), cwd=folder)
+        return [folder / name for name in names]
 
     def run(self, *arguments: str, cwd: Path | None = None) -> str:
         """What `apt-get` printed; raise `LabError` with its complaint if it failed."""
