@@ -102,6 +102,12 @@ def plan_rollout(states: Sequence[HostState], target: Bundle, *, generation: int
     )
 
 
+def running_tag(states: Sequence[HostState]) -> str:
+    """The release that proved healthy last on any of the hosts, by its tag; empty if none did."""
+    proved = [state.last_healthy for state in states if state.last_healthy]
+    return max(proved, key=lambda release: release.at).tag if proved else ""
+
+
 def choose_way_back(states: Sequence[HostState], wanted: str | None) -> Bundle:
     """The retained release to go back to: by version or tag, else the one before the running.
 

@@ -8,7 +8,7 @@ from prefect.client.schemas.objects import State
 from blocks.environment import Environment
 from delivery.journal import Journal
 from delivery.report import Outcome
-from delivery.rollout import Bundle, plan_rollout
+from delivery.rollout import Bundle, plan_rollout, running_tag
 from flows.ending import command_line, run_command, run_name, run_reported
 from flows.parameters import Actor, DryRun, EnvironmentName, Reason, Revision
 from flows.reported import reported
@@ -41,7 +41,9 @@ def deploy(
             journal.note_hosts(states)
         with journal.stage("make tag and release"):
             sha = find_revision(target, revision)
-            release = make_tag_and_release(target, sha, dry_run=dry_run)
+            release = make_tag_and_release(
+                target, sha, running=running_tag(states), dry_run=dry_run
+            )
             journal.note_release(release)
         if dry_run:
             return Outcome.PLANNED

@@ -6,10 +6,8 @@ from typing import Protocol
 from blocks.environment import Environment
 from blocks.github import PublishedRelease
 from delivery.errors import SourceError, TagConflict
+from delivery.notes import LONGEST_RELEASE_BODY
 from delivery.released import Release
-
-_LONGEST_BODY = 125_000
-_CUT = "\n\n(The notes go on, but GitHub takes no more.)\n"
 
 
 class ReleaseDoor(Protocol):
@@ -95,19 +93,11 @@ def _ensure_page(
         tag=release.tag,
         sha=release.sha,
         name=release.tag,
-        body=_body(release.notes),
+        body=release.notes[:LONGEST_RELEASE_BODY],
         draft=marks.draft,
         prerelease=marks.prerelease == "by version" and "-" in release.version,
     )
     return made, True
-
-
-def _body(notes: str) -> str:
-    """The notes as far as GitHub takes them, cut at the end of a line."""
-    if len(notes) <= _LONGEST_BODY:
-        return notes
-    kept = notes[: _LONGEST_BODY - len(_CUT)]
-    return kept[: kept.rfind("\n") + 1].rstrip() + _CUT
 
 
 def _half_made(error: SourceError, target: Environment, release: Release) -> SourceError:

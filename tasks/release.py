@@ -1,5 +1,6 @@
 """Stage one: the revision gets a version, a tag and a release; never two."""
 
+import dataclasses
 import datetime
 import os
 from collections.abc import Callable
@@ -10,8 +11,10 @@ from prefect.cache_policies import NO_CACHE
 
 from blocks.environment import Environment
 from blocks.git import SourceRepository, cache_folder
+from delivery.changelog import Repository
 from delivery.commits import Commit
 from delivery.errors import Refused, SourceError, TagConflict
+from delivery.notes import harmless, notes_for_people
 from delivery.release import ReleasePlan, ReleasePolicy, plan_release
 from delivery.released import Release
 from tasks.artifacts import publish_release_notes
@@ -48,14 +51,19 @@ def find_revision(target: Environment, revision: str | None) -> str:
 
 
 @task(name="make tag and release", task_run_name="release {sha:.12}", **_STAGE)
-def make_tag_and_release(target: Environment, sha: str, *, dry_run: bool = False) -> Release:
+def make_tag_and_release(
+    target: Environment, sha: str, *, running: str | None = None, dry_run: bool = False
+) -> Release:
     """Tag the commit and publish its release; what exists is reused.
+
+    ``running`` is the tag that the environment runs now, empty if there is none: the notes
+    then begin with what this deploy changes. None for a release that is no deploy.
 
     Safe to retry at any point: the tag and the release are looked up before either is
     made, and a tag whose release is missing gets it. A dry run makes nothing.
     """
     source = open_source(target)
-    release = plan_and_publish(source, target, sha, dry_run=dry_run)
+    release = plan_and_publish(source, target, sha, running=running, dry_run=dry_run)
     get_run_logger().info("%s at %s: %s", release.tag, sha[:12], release.reason)
     if release.notes:
         publish_release_notes(target.name, release.notes, tag=release.tag)
@@ -63,7 +71,12 @@ def make_tag_and_release(target: Environment, sha: str, *, dry_run: bool = False
 
 
 def plan_and_publish(
-    source: SourceRepository, target: Environment, sha: str, *, dry_run: bool
+    source: SourceRepository,
+    target: Environment,
+    sha: str,
+    *,
+    running: str | None = None,
+    dry_run: bool = False,
 ) -> Release:
     """Decide what ``sha`` is released as, and (unless in a dry run) have it so on GitHub.
 
@@ -71,7 +84,10 @@ def plan_and_publish(
     """
     for chances in range(_RACES - 1, -1, -1):
         source.refresh()
-        release = release_as_planned(plan_for(source, target, sha), source, target, sha)
+        plan = plan_for(source, target, sha)
+        planned = release_as_planned(plan, source, target, sha)
+        notes = notes_for(plan, source, target, sha, running=running)
+        release = dataclasses.replace(planned, notes=notes)
         if dry_run:
             return release
         try:
@@ -131,6 +147,31 @@ def release_as_planned(
         url="",
         created=plan.creates_tag,
         reason=plan.reason,
+    )
+
+
+def notes_for(
+    plan: ReleasePlan,
+    source: SourceRepository,
+    target: Environment,
+    sha: str,
+    *,
+    running: str | None,
+) -> str:
+    """The release's notes; for a deploy, below what it changes in the environment."""
+    if running is None:
+        return harmless(plan.notes, Repository.from_url(target.repository_url))
+    known = set(source.tags())
+    start = running or plan.previous_tag
+    after = start if start in known else None
+    lost = bool(running) and after is None
+    return notes_for_people(
+        plan,
+        running=running or None,
+        commits=[] if lost else source.commits(after=after, until=sha),
+        authors=[] if lost else source.authors(after=after, until=sha),
+        repository_url=target.repository_url,
+        environment=target.name,
     )
 
 

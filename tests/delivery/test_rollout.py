@@ -1,3 +1,4 @@
+import dataclasses
 import datetime
 from collections.abc import Sequence
 
@@ -12,6 +13,7 @@ from delivery.rollout import (
     Rollout,
     choose_way_back,
     plan_rollout,
+    running_tag,
     waves,
     ways_back,
 )
@@ -153,3 +155,13 @@ def test_a_host_with_one_release_has_nothing_to_go_back_to() -> None:
 
 def test_a_release_that_failed_is_not_in_the_way_of_the_last_healthy_one() -> None:
     assert ways_back(state(healthy=OLD, runs=NEW, earlier=[OLDER, OLD])) == [OLD, OLDER]
+
+
+def test_what_runs_is_the_release_that_proved_healthy_last_on_any_host() -> None:
+    later = record(NEW).model_copy(
+        update={"at": datetime.datetime(2027, 1, 1, tzinfo=datetime.UTC)}
+    )
+    newest = dataclasses.replace(state(), record=(record(OLD), later))
+    assert running_tag([newest, state(healthy=OLD)]) == "v0.2.0"
+    assert running_tag([state(healthy=OLD), state(healthy=None)]) == "v0.1.0"
+    assert running_tag([state(healthy=None)]) == ""

@@ -53,6 +53,11 @@ def released(target: FakeEnvironment, sha: str, *, dry_run: bool = False) -> Rel
         return plan_and_publish(open_source(target), target, sha, dry_run=dry_run)
 
 
+def deployed(target: FakeEnvironment, sha: str, *, running: str) -> Release:
+    with disable_run_logger():
+        return plan_and_publish(open_source(target), target, sha, running=running)
+
+
 def found(target: FakeEnvironment, revision: str | None) -> str:
     with disable_run_logger():
         return find_revision.fn(target, revision)
@@ -139,22 +144,55 @@ class TestReleasing:
         assert released(target, application.head()).tag == planned.tag
 
     @pytest.mark.parametrize(
-        "subject",
+        ("subject", "shown"),
         [
-            "feat: 예매 대기열을 추가한다 🎫",
-            "fix: `$(reboot)` <script>alert(1)</script> [x](javascript:alert(1)) | \"'",
-            "fix: " + "가" * 200_000,
+            ("feat: 예매 대기열을 추가한다 🎫", "예매 대기열을 추가한다 🎫"),
+            ("fix: `$(reboot)` <script>alert(1)</script> [x](javascript:y) | \"'", "`$(reboot)`"),
+            ("fix: " + "가" * 200_000, "가" * 100),
         ],
         ids=["korean", "hostile", "long"],
     )
     def test_any_subject_comes_through(
-        self, target: FakeEnvironment, application: WorkingRepository, subject: str
+        self, target: FakeEnvironment, application: WorkingRepository, subject: str, shown: str
     ) -> None:
         released(target, application.head())
         release = released(target, application.commit(subject))
         body = target.on_github.of_tag(release.tag)[0]["body"]
         assert len(body) <= 125_000
-        assert len(subject) > 1000 or subject.partition(": ")[2][:10] in body
+        assert "<script>" not in body
+        assert shown in body
+
+
+class TestNotesOfADeploy:
+    def test_they_begin_with_what_changes_in_the_environment(
+        self, target: FakeEnvironment, application: WorkingRepository
+    ) -> None:
+        first = released(target, application.head())
+        released(target, application.commit("fix: one"))
+        last = deployed(target, application.commit("fix: two\n\nCloses #7"), running=first.tag)
+        preface, _, body = last.notes.partition("\n\n")
+        assert f"from `{first.tag}` to `{last.tag}`" in preface
+        assert "2 commits" in preface
+        assert "#7" in last.notes
+        assert "**Contributors:** T" in body
+        assert target.on_github.of_tag(last.tag)[0]["body"] == last.notes
+
+    def test_a_first_deploy_says_so(
+        self, target: FakeEnvironment, application: WorkingRepository
+    ) -> None:
+        assert deployed(target, application.head(), running="").notes.startswith("**First deploy**")
+
+    def test_a_running_release_whose_tag_is_gone_is_still_named(
+        self, target: FakeEnvironment, application: WorkingRepository
+    ) -> None:
+        notes = deployed(target, application.head(), running="v0.0.1-lost").notes
+        assert "from `v0.0.1-lost`" in notes
+        assert "Contributors" not in notes
+
+    def test_a_release_that_is_no_deploy_has_the_notes_alone(
+        self, target: FakeEnvironment, application: WorkingRepository
+    ) -> None:
+        assert released(target, application.head()).notes.startswith("## [0.1.0-develop.0]")
 
 
 class TestOthersAtTheSameTime:
