@@ -43,11 +43,17 @@ class RunningLab:
         return self.command("exec", host, "--", *command, timeout=timeout)
 
 
-def lab_command(home: Path, *arguments: str, timeout: float = PATIENCE_SECONDS) -> str:
+def lab_command(
+    home: Path,
+    *arguments: str,
+    timeout: float = PATIENCE_SECONDS,
+    environment: Mapping[str, str] | None = None,
+) -> str:
     """What `python -m lab ARGUMENTS` printed for the lab in this home."""
     done = subprocess.run(
         [sys.executable, "-m", "lab", "--home", str(home), *arguments],
         cwd=ROOT,
+        env={**os.environ, **(environment or {})},
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,

@@ -112,3 +112,20 @@ def test_a_directory_with_other_things_in_it_is_never_taken_for_a_lab(tmp_path: 
 
     assert "not empty" in str(refusal.value.stderr)
     assert (tmp_path / "thesis.txt").read_text() == "years of work"
+
+
+def test_on_an_engine_of_others_a_lab_touches_only_what_is_its_own(
+    lab: RunningLab, own_home: Path
+) -> None:
+    theirs = lab.exec("docker", "info", "--format", "{{.ID}}")
+    shared = {"DOCKER_HOST": str(lab.status["docker_host"]), "TT_LAB_ENGINE": ""}
+
+    lab_command(own_home, "up", "--bare", "--hosts", "2", environment=shared)
+    status = json.loads(lab_command(own_home, "status", "--json"))
+    lab_command(own_home, "down")
+
+    assert status["docker_host"] == lab.status["docker_host"]
+    assert [host["state"] for host in status["hosts"]] == ["running", "running"]
+    assert lab.exec("docker", "info", "--format", "{{.ID}}") == theirs
+    assert "nothing to build" in lab.command("up", "--bare")
+    assert traces_of(own_home) == []
