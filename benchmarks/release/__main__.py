@@ -7,34 +7,17 @@ of the processor, so that other work on the machine does not count; the clock st
 
 import argparse
 import datetime
-import json
 import re
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
 
 from benchmarks.release.history import make_history
-from delivery.changelog import SECTIONS
+from benchmarks.release.reference import Answer, History, ask_reference
 from delivery.commits import Commit
 from delivery.release import ReleasePlan, ReleasePolicy, plan_release
 
-_ROOT = Path(__file__).parents[2]
-_URL = "https://github.com/acme/app"
 _TRIES = 3
-_REFERENCE_SECONDS = 600
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What one of the two answered, and in how many seconds, by the clock and busy."""
-
-    bump: str | None
-    notes: str
-    seconds: float
-    busy: float
 
 
 def main() -> int:
@@ -47,7 +30,8 @@ def main() -> int:
     commits = make_history(options.commits)
     plan = plan_of(commits)
     ours = best_of(_TRIES, commits)
-    reference = ask_reference(commits, plan)
+    history = History(commits=commits, tag=str(plan.tag), version=str(plan.version))
+    (reference,) = ask_reference([history])
     if (ours.bump, undated(ours.notes)) != (reference.bump, undated(reference.notes)):
         print("The answers differ.", file=sys.stderr)
         return 1
@@ -69,7 +53,7 @@ def best_of(tries: int, commits: Sequence[Commit]) -> Answer:
         clock, busy = time.perf_counter(), time.process_time()
         plan = plan_of(commits)
         busy, clock = time.process_time() - busy, time.perf_counter() - clock
-        answers.append(Answer(plan.bump, plan.notes, clock, busy))
+        answers.append(Answer(bump=plan.bump, notes=plan.notes, seconds=clock, busy=busy))
     return min(answers, key=lambda answer: answer.busy)
 
 
@@ -80,39 +64,9 @@ def plan_of(commits: Sequence[Commit]) -> ReleasePlan:
         tags=["v1.2.3"],
         commits_since=lambda _: commits,
         policy=ReleasePolicy.github_tag_action(),
-        repository_url=_URL,
+        repository_url="https://github.com/acme/app",
         on=datetime.datetime.now(datetime.UTC).date(),
     )
-
-
-def ask_reference(commits: Sequence[Commit], plan: ReleasePlan) -> Answer:
-    """The reference's answer to the same; its packages come from npm, once."""
-    installed = subprocess.run(
-        ["tools/npm.sh", "benchmarks/release"],
-        cwd=_ROOT,
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-        timeout=300,
-    )
-    history = {
-        "commits": [{"hash": commit.sha, "message": commit.message} for commit in commits],
-        "types": [{"type": kind, "section": title} for kind, title in SECTIONS.items()],
-        "url": _URL,
-        "since": plan.previous_tag,
-        "tag": plan.tag,
-        "version": plan.version,
-    }
-    answered = subprocess.run(
-        [installed.stdout.strip(), "reference.js"],
-        cwd=Path(__file__).parent,
-        input=json.dumps(history),
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=_REFERENCE_SECONDS,
-    )
-    return Answer(**json.loads(answered.stdout))
 
 
 def undated(notes: str) -> str:

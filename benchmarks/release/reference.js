@@ -1,8 +1,8 @@
-// Puts a history to the packages that github-tag-action v6.2 is made of: what do the commits
-// ask for, and what are the notes? Reads {commits, types, url, since, tag, version} from
-// stdin; writes {bump, notes, seconds, busy}, by the clock and of the processor; loading and
-// reading are not counted.
-const { readFileSync } = require("node:fs");
+// Puts histories to the packages that github-tag-action v6.2 is made of: what do the commits
+// ask for, and what are the notes? Each line of stdin is one history as JSON, {commits, types,
+// rules, url, since, tag, version}; each line of stdout its answer, {bump, notes, seconds,
+// busy}, by the clock and of the processor, or {error} where the packages throw.
+const { createInterface } = require("node:readline");
 const { performance } = require("node:perf_hooks");
 const { analyzeCommits } = require("@semantic-release/commit-analyzer");
 const { generateNotes } = require("@semantic-release/release-notes-generator");
@@ -11,7 +11,7 @@ const logger = { log() {}, error() {}, info() {} };
 
 async function answer(history) {
   const context = { commits: history.commits, logger, cwd: __dirname };
-  const bump = await analyzeCommits({}, context);
+  const bump = await analyzeCommits({ releaseRules: history.rules }, context);
   const notes = await generateNotes(
     { preset: "conventionalcommits", presetConfig: { types: history.types } },
     {
@@ -24,15 +24,20 @@ async function answer(history) {
   return { bump, notes };
 }
 
-async function main() {
-  const history = JSON.parse(readFileSync(0, "utf8"));
+async function measured(history) {
   const started = performance.now();
   const before = process.cpuUsage();
   const answered = await answer(history);
   const used = process.cpuUsage(before);
   const busy = (used.user + used.system) / 1e6;
-  const seconds = (performance.now() - started) / 1000;
-  console.log(JSON.stringify({ ...answered, seconds, busy }));
+  return { ...answered, seconds: (performance.now() - started) / 1000, busy };
+}
+
+async function main() {
+  for await (const line of createInterface({ input: process.stdin })) {
+    const answered = await measured(JSON.parse(line)).catch(({ message }) => ({ error: message }));
+    console.log(JSON.stringify(answered));
+  }
 }
 
 main();
