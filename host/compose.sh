@@ -90,3 +90,6 @@ start_the_rest() {
     with_secrets "${compose[@]}" up --detach --no-deps "${rest[@]}" ||
         fail "docker compose up failed" "docker compose -p $TT_PROJECT ps --all"
 }
+
+# What was rendered with secrets is not kept once Compose has it, not even in memory.
+forget_rendered() { rm -f "$tt_run/alertmanager.yml"; }

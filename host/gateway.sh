@@ -42,22 +42,32 @@ backends() {
         printf 'backend to_%s\n' "$first"
         printf '    option httpchk GET /actuator/health/readiness\n'
         printf '    http-check expect status 200\n'
-        printf '    default-server check inter 500ms fastinter 200ms downinter 200ms fall 2 rise 1'
-        printf ' resolvers docker resolve-prefer ipv4 init-addr none'
-        printf ' observe layer4 error-limit 2 on-error mark-down\n'
-        slot_line "$first" "" "$1" "$2"
-        slot_line "$second" " backup" "$1" "$2"
+        printf '    timeout check 3s\n'
+        printf '    default-server resolvers docker resolve-prefer ipv4 init-addr none'
+        printf ' inter 500ms fastinter 200ms downinter 200ms fall 3 rise 1\n'
+        slot_line "$first" "check observe layer4 error-limit 2 on-error mark-down" "$1" "$2"
+        slot_line "$second" "check observe layer4 error-limit 2 on-error mark-down backup" "$1" "$2"
+        last_resort "$first" "$1" "$2"
     done
 }
 
+# slot_line SLOT OPTIONS A B
 slot_line() {
     local container=$3
     [ "$1" = a ] || container=$4
     if [ -n "$container" ]; then
-        printf '    server %s %s:%s%s\n' "$1" "$container" "$TT_APP_PORT" "$2"
+        printf '    server %s %s:%s %s\n' "$1" "$container" "$TT_APP_PORT" "$2"
     else
-        printf '    server %s empty.invalid:%s%s disabled\n' "$1" "$TT_APP_PORT" "$2"
+        printf '    server %s empty.invalid:%s %s disabled\n' "$1" "$TT_APP_PORT" "$2"
     fi
+}
+
+# The container that serves once more, unchecked: a host so busy that health checks come late
+# must not turn a slow answer into none. Only asked when both slots count as down.
+last_resort() {
+    local container=$2
+    [ "$1" = a ] || container=$3
+    printf '    server last %s:%s backup\n' "${container:-empty.invalid}" "$TT_APP_PORT"
 }
 
 other_slot() { [ "$1" = a ] && echo b || echo a; }
@@ -92,6 +102,7 @@ gateway_fill() {
         gateway_tell "set server $backend/$slot fqdn $container"
         gateway_tell "set server $backend/$slot state ready"
     done
+    gateway_tell "set server to_$slot/last fqdn $container"
 }
 
 # Takes a slot out of the running gateway; requests that it still answers go on.

@@ -14,6 +14,7 @@ need TT_APP_IMAGE TT_APP_SERVICE TT_GENERATION TT_ATTEMPT
 run_detached "recreate-$TT_GENERATION-$TT_ATTEMPT"
 
 reload_with_secrets
+clean_up() { forget_rendered; }
 open_job_output
 compose_files
 take_lock

@@ -71,6 +71,7 @@ is_up() { [ "$(ask_app "$1" /dev/null "")" = 200 ]; }
 # Any end but a good one: the candidate goes, and who was admitted before serves.
 clean_up() {
     stop_prober
+    forget_rendered
     rm -f "$probes"
     if [ -n "$candidate" ]; then
         say "undoing: $candidate goes"
@@ -273,6 +274,7 @@ start_the_rest
 reload_monitoring
 
 measurements=$(measured)
+publish_receipt "$measurements"
 succeed "\"changed\":$(changed_services "$services_before" | json_lines)" \
     "\"configuration\":$(json_string "$(configuration_hash)")" \
     "\"note\":$(json_string "$note")" "\"receipt\":$measurements"

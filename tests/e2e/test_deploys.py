@@ -146,12 +146,16 @@ def _everything_the_prefect_server_keeps(api: str) -> str:
 
 
 def _files_with(delivering: Delivering, secrets: set[str]) -> set[str]:
-    """Files on the host with a secret in them, but for Docker's own root-only state."""
+    """Files on the host with a secret in them, but for Docker's own root-only state.
+
+    ``tt-lab`` holds the image of the disk whose file systems are searched as they are mounted.
+    """
     patterns = "\n".join(sorted(secrets))
     script = (
         'printf %s "$0" > /dev/shm/patterns; '
         "grep -rlF -f /dev/shm/patterns --exclude-dir=proc --exclude-dir=sys --exclude-dir=dev "
-        "--exclude-dir=docker --exclude-dir=containerd / 2>/dev/null; rm -f /dev/shm/patterns"
+        "--exclude-dir=docker --exclude-dir=containerd --exclude-dir=tt-lab / 2>/dev/null; "
+        "rm -f /dev/shm/patterns"
     )
     found = delivering.lab.exec("bash", "-c", script, patterns, timeout=300)
     return set(found.split())
