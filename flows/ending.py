@@ -6,13 +6,15 @@ import sys
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
+import httpx
 from prefect import Flow, runtime
 from prefect.client.schemas.objects import State
 from prefect.exceptions import ParameterTypeError
+from prefect.settings import PREFECT_API_URL
 from prefect.states import Cancelled, Completed, Failed
 
 from blocks.environment import ENVIRONMENT_NAME
-from delivery.errors import BadRequest, DeliveryError
+from delivery.errors import BadRequest, DeliveryError, PrefectUnavailable
 from delivery.report import Outcome, Report
 
 _DEFAULTS = {"revision": "head of the branch", "to": "the release before"}
@@ -87,7 +89,29 @@ def run_command(main: Callable[[list[str]], int]) -> None:
     except DeliveryError as error:
         print(f"error: {error}", file=sys.stderr)
         status = 1
+    except Exception:
+        away = _prefect_is_away()
+        if away is None:
+            raise
+        print(f"error: {away}", file=sys.stderr)
+        status = 1
     raise SystemExit(status)
+
+
+def _prefect_is_away() -> PrefectUnavailable | None:
+    """Whether a failure is for want of the Prefect server: it is asked, its errors vary."""
+    url = PREFECT_API_URL.value()
+    if not url:
+        return None
+    try:
+        httpx.get(f"{url.rstrip('/')}/health", timeout=5.0).raise_for_status()
+    except httpx.HTTPError as error:
+        return PrefectUnavailable(
+            f"The Prefect server does not answer: {type(error).__name__}.",
+            where=url,
+            next_command="prefect server start   # or correct PREFECT_API_URL",
+        )
+    return None
 
 
 def command_line(description: str, module: str) -> argparse.ArgumentParser:

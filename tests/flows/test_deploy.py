@@ -6,10 +6,12 @@ from typing import Any
 import pytest
 from prefect import get_client
 
+from delivery.health import Verdict
 from delivery.report import Outcome, Report
 from flows import build, healthcheck, release, rollback
 from flows import deploy as deploying
 from flows.ending import report_of
+from tests.fake_environment import SECRETS
 from tests.flows.conftest import World
 from tests.prefect_world import latest_artifact
 
@@ -53,10 +55,25 @@ class TestDeploy:
         assert world.github.tags == {tag: world.application.head()}
         assert world.host.image == report.image
         assert report.image.endswith(report.digest)
+        assert report.health.verdict is Verdict.HEALTHY
         assert report.release_url == world.github.releases[0]["html_url"]
         page = latest_artifact(f"deploy-{world.name}")["data"]
         for words in (tag.removeprefix("v"), report.image, "somebody", "첫 배포", "## Stages"):
             assert words in page
+
+    def test_no_secret_reaches_prefects_logs_artifacts_or_states(self, world: World) -> None:
+        with_its_image(world)
+        state: Any = deploying.deploy(world.name, return_state=True)
+        with get_client(sync_client=True) as client:
+            run = client.read_flow_run(state.state_details.flow_run_id)
+            pages = client.request("POST", "/artifacts/filter", json={"limit": 200}).json()
+            of_run = {"flow_run_id": {"any_": [str(run.id)]}}
+            asked = {"limit": 200, "logs": of_run}
+            logs = client.request("POST", "/logs/filter", json=asked).json()
+        assert any("is in the registry already" in line["message"] for line in logs)
+        told = json.dumps([run.model_dump(mode="json"), pages, logs])
+        assert "make tag and release" in told
+        assert [name for name, secret in SECRETS.items() if secret in told] == []
 
     def test_the_same_revision_again_mints_builds_and_restarts_nothing(self, world: World) -> None:
         with_its_image(world)

@@ -9,15 +9,18 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 
+import httpx
 import pytest
 from prefect import Flow
 from prefect.client.schemas.objects import State, StateType
+from prefect.settings import PREFECT_API_URL, temporary_settings
 from prefect.utilities.callables import parameter_schema
 
 import flows
 from delivery.errors import BadRequest, DeliveryError, HostScriptFailed
 from delivery.report import Outcome, Report
 from flows.ending import end_process, end_with, report_of, run_command
+from tests.fakes import LoopbackServer
 
 REPORT = Report(
     outcome=Outcome.DEPLOYED,
@@ -127,6 +130,36 @@ class TestExitStatus:
         with pytest.raises(SystemExit) as ended:
             run_command(main)
         assert (ended.value.code, seen) == (status, [["--environment", "lab"]])
+
+
+class TestWithoutPrefect:
+    def ended(self, url: str) -> int | str | None:
+        """The status of a command that failed in Prefect's own way, with its server there."""
+
+        def main(arguments: list[str]) -> int:
+            raise RuntimeError("Failed to reach API")
+
+        with (
+            temporary_settings({PREFECT_API_URL: url}),
+            pytest.raises((SystemExit, RuntimeError)) as ended,
+        ):
+            run_command(main)
+        return ended.value.code if isinstance(ended.value, SystemExit) else "raised"
+
+    def test_a_server_that_is_away_is_said_in_a_few_lines(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with LoopbackServer(lambda request: httpx.Response(200)) as server:
+            gone = f"{server.url}/api"
+        assert self.ended(gone) == 1
+        assert capsys.readouterr().err == (
+            f"error: The Prefect server does not answer: ConnectError.\nWhere: {gone}\n"
+            "Next: prefect server start   # or correct PREFECT_API_URL\n"
+        )
+
+    def test_a_mistake_of_our_own_is_not_put_down_to_a_server_that_answers(self) -> None:
+        with LoopbackServer(lambda request: httpx.Response(200)) as server:
+            assert self.ended(f"{server.url}/api") == "raised"
 
 
 def command_lines() -> Iterator[tuple[str, Callable[[list[str]], int]]]:

@@ -1,6 +1,7 @@
 """The policy of a rollout: what counts as deployed, and when it goes back."""
 
 import datetime
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from delivery.rollout import Bundle, plan_rollout
 from flows.rollout import now, roll_out
 from tasks.hosts import find_hosts, observe_hosts
 from tests.flows.conftest import World
+from tests.prefect_world import latest_artifact
 from tests.scripted_hosts import SHA, Ended, failed
 
 pytestmark = pytest.mark.prefect
@@ -37,6 +39,8 @@ class TestGoingWell:
         steps = world.host.steps
         assert steps[: steps.index("rollout") + 1] == ["observe", *PREPARE, "rollout"]
         assert (report.previous_version, report.version) == ("1.0.0", "1.1.0")
+        (row,) = json.loads(latest_artifact(f"containers-{world.name}")["data"])
+        assert (row["service"], row["image"]) == ("app", world.host.image)
         assert report.changed == ("app",)
 
     def test_the_same_release_again_is_up_to_date(self, world: World) -> None:
