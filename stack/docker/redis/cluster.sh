@@ -13,11 +13,14 @@ read_password() {
 	export REDISCLI_AUTH
 }
 
-# ask NODE COMMAND...: the node's answer, or its error, as plain lines.
+# ask NODE COMMAND...: the node's answer, or its error, as plain lines. Bounded in time only where
+# $ask_seconds is set: busybox's `timeout` leaves a watcher behind for a second after each call, and
+# a hundred calls a second would use up the container's processes.
 ask() {
 	_node=$1
 	shift
-	timeout "${ask_seconds:-3}" redis-cli -h "${_node%:*}" -p "${_node##*:}" "$@" 2>&1 | tr -d '\r'
+	${ask_seconds:+timeout "$ask_seconds"} \
+		redis-cli -h "${_node%:*}" -p "${_node##*:}" "$@" 2>&1 | tr -d '\r'
 }
 
 # info NODE FIELD: one field of CLUSTER INFO.

@@ -6,9 +6,12 @@
 # resets a node, never flushes, and stops with words where a person has to decide. It may run at any
 # time, and twice at once: the second waits for the first.
 #
-# Inputs: REDIS_NODES (address:port, the three masters first), DEADLINE_SECONDS (60), the file
-# /run/secrets/redis_password. Exit status 0: the cluster serves all slots.
+# Inputs: REDIS_NODES (address:port, the three masters first), DEADLINE_SECONDS (60, for each step),
+# the file /run/secrets/redis_password. Exit status 0: the cluster serves all slots.
 set -eu
+
+# Nothing below may hang for ever, for instance on a node that was frozen after it had answered.
+[ -n "${WATCHED:-}" ] || WATCHED=yes exec timeout 600 sh "$0"
 
 here=$(dirname "$0")
 # shellcheck source=stack/docker/redis/cluster.sh
@@ -44,7 +47,7 @@ within() {
 }
 
 answers() {
-	case $(ask "$1" ping) in
+	case $(ask_seconds=3 && ask "$1" ping) in
 	PONG) return 0 ;;
 	*WRONGPASS* | *NOAUTH*) stop "$1 refuses the password: REDIS_PASSWORD was changed while the node" \
 		"runs with the old one. Recreate the six nodes together (docker compose up -d" \
