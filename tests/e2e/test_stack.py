@@ -26,7 +26,6 @@ TARGETS = {
     "tt-backend": 1,
 }
 WITHOUT_DATA = {
-    "tt_deploy_": "pushed by a deploy that replaced a release under traffic",
     "jvm_gc_": "there is none before the first collection",
 }
 """Beginnings of metrics that a fresh, idle stack need not have, and why."""
@@ -83,9 +82,12 @@ class Stack:
 
 @pytest.fixture(scope="module")
 def stack(delivering: Delivering) -> Stack:
-    """A release is deployed, and some requests were answered."""
+    """A release has taken over from another, and some requests were answered."""
     done = delivering.run("deploy")
     assert done.outcome in {"DEPLOYED", "UP_TO_DATE"}, done.said
+    delivering.commit(message="a release that takes over")
+    done = delivering.run("deploy")
+    assert done.outcome == "DEPLOYED", done.said
     for _ in range(20):
         httpx.get(f"{delivering.app_url}/api/tickets", trust_env=False).raise_for_status()
     return Stack(delivering)
@@ -138,6 +140,14 @@ def test_every_panel_shows_something(stack: Stack, name: str) -> None:
     assert eventually(lambda: not empty(), seconds=60), empty()
 
 
+def test_a_takeover_leaves_its_receipt_in_prometheus(stack: Stack) -> None:
+    version = stack.delivering.serving()
+    (failed,) = stack.query(f'tt_deploy_requests_failed{{version="{version}"}}')
+    assert float(failed["value"][1]) == 0
+    (gap,) = stack.query(f'tt_deploy_longest_gap_seconds{{version="{version}"}}')
+    assert 0 < float(gap["value"][1]) < 5
+
+
 def test_no_secret_stands_where_others_on_the_host_can_read_it(stack: Stack) -> None:
     containers = stack.host("docker", "ps", "--all", "--quiet", "--filter", PROJECT).split()
     form = "{{.Path}} {{json .Args}} {{json .Config.Healthcheck}} {{json .Config.Labels}}"
@@ -156,6 +166,13 @@ def test_data_stores_and_exporters_are_published_on_loopback_alone(stack: Stack)
     monitoring = {"tt-prometheus-1", "tt-alertmanager-1"}
     exporters = {"tt-redis-exporter-1", "tt-postgres-exporter-1"}
     assert names - monitoring - exporters == {"tt-gateway-1", "tt-grafana-1"}
+
+
+def test_the_initialisation_may_run_again_at_any_time(stack: Stack) -> None:
+    for _ in range(3):
+        stack.host("docker", "start", "--attach", "tt-redis-cluster-init-1")
+    said = stack.host("docker", "logs", "--tail", "1", "tt-redis-cluster-init-1")
+    assert "the cluster is whole: nothing to do" in said
 
 
 def test_a_lost_redis_master_is_replaced_while_the_application_goes_on(stack: Stack) -> None:
