@@ -12,6 +12,8 @@ from functools import lru_cache
 from itertools import product
 from typing import Final
 
+from delivery.javascript import has_line_end
+
 _Token = frozenset[str] | None
 """The characters that may stand in a place; None for any number of any."""
 
@@ -23,15 +25,17 @@ _MOST_ALTERNATIVES: Final = 64
 def matches(word: str, pattern: str) -> bool:
     """Whether `word`, a commit type, is one that `pattern` means. No type matches nothing.
 
-    What is several words (a type may be set by a field, see `delivery.commits`) is
-    meant only by itself.
+    A type may be any text, if a field sets it (see `delivery.commits`): only itself means
+    what has a slash or begins with a line end, and `!` no text of several lines.
     """
     bare = pattern.lstrip("!")
     if not (word and bare):
         return False
-    if "/" in word or "\n" in word:
+    if "/" in word or has_line_end(word[0]):
         return word == pattern
     negated = (len(pattern) - len(bare)) % 2 == 1
+    if negated and has_line_end(word):
+        return False
     return negated != any(_fits(word, tokens) for tokens in _alternatives(bare))
 
 
