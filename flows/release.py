@@ -38,8 +38,9 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--dry-run", action="store_true", help="show the plan, touch nothing")
     options = parser.parse_args(arguments)
     made = release(options.environment, options.revision, options.dry_run)
+    done = "PLANNED" if options.dry_run else "RELEASED"
     answer = {
-        "outcome": "RELEASED" if made.created and not options.dry_run else "UNCHANGED",
+        "outcome": done if made.created else "UNCHANGED",
         "environment": options.environment,
         "version": made.version,
         "previous_version": made.previous_tag,

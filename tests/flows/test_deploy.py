@@ -120,6 +120,7 @@ class TestRelease:
         arguments = ["--environment", world.name, "--json"]
         assert release.main([*arguments, "--dry-run"]) == 0
         planned = printed(capsys)
+        assert planned["outcome"] == "PLANNED"
         assert world.github.requests == []
         assert release.main(arguments) == 0
         made = printed(capsys)

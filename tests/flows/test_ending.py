@@ -8,6 +8,7 @@ import pkgutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from types import ModuleType
 
 import httpx
 import pytest
@@ -164,10 +165,17 @@ class TestWithoutPrefect:
 
 def command_lines() -> Iterator[tuple[str, Callable[[list[str]], int]]]:
     """Every flow that can be called as ``python -m flows.NAME``."""
-    for module in pkgutil.iter_modules(flows.__path__):
-        main = getattr(importlib.import_module(f"flows.{module.name}"), "main", None)
-        if main is not None:
-            yield module.name, main
+    for found in pkgutil.iter_modules(flows.__path__):
+        module = importlib.import_module(f"flows.{found.name}")
+        if hasattr(module, "main") and any(flows_of(module)):
+            yield found.name, module.main
+
+
+def flows_of(module: ModuleType) -> list[Flow[..., object]]:
+    """The flows that a module defines (and not those that it imports)."""
+    values = vars(module).values()
+    own = (v for v in values if isinstance(v, Flow) and v.fn.__module__ == module.__name__)
+    return list(own)
 
 
 COMMAND_LINES = dict(command_lines())
@@ -218,17 +226,11 @@ class TestCommandLines:
         assert "is no environment's name" in done.stderr
 
 
-def all_flows() -> Iterator[Flow[..., object]]:
-    for name in COMMAND_LINES:
-        module = importlib.import_module(f"flows.{name}")
-        yield from (
-            value
-            for value in vars(module).values()
-            if isinstance(value, Flow) and value.fn.__module__ == module.__name__
-        )
-
-
-FLOWS = {flow.name: flow for flow in all_flows()}
+FLOWS = {
+    flow.name: flow
+    for name in COMMAND_LINES
+    for flow in flows_of(importlib.import_module(f"flows.{name}"))
+}
 
 
 class TestForms:
