@@ -72,7 +72,12 @@ def _question(history: History) -> dict[str, Any]:
 
 def _node(script: str, given: str) -> str:
     node = subprocess.run(
-        ["tools/npm.sh", str(_HERE)], cwd=_ROOT, stdout=subprocess.PIPE, text=True, check=True
+        ["tools/npm.sh", str(_HERE)],
+        cwd=_ROOT,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+        timeout=_PATIENCE_SECONDS,
     )
     done = subprocess.run(
         [node.stdout.strip(), script],
