@@ -9,21 +9,19 @@ from __future__ import annotations
 
 import fcntl
 import json
-import re
-import shlex
 import shutil
 import subprocess
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
+from lab.apt import DOWNLOAD_SECONDS, Apt, package_of
 from lab.errors import LabError
 
-KEYRING = "/usr/share/keyrings/debian-archive-keyring.gpg"
 STABLE = "bookworm"
-DOWNLOAD_SECONDS = 900
 NEWER = "forky"
 """Where Docker 28.5 with buildx and Compose 2.40 come from; the stable suite has Docker 20."""
 
@@ -54,89 +52,58 @@ class DebianPackages:
 
     def fetch(self, wanted: PackageSet) -> list[Path]:
         """The `.deb` files of this set, downloaded if they are not in the cache."""
-        manifest = self._cache / "sets" / f"{wanted.key}.json"
-        folder = self._cache / "debs" / wanted.suite
-        with locked(self._cache / f"{wanted.suite}.lock"):
-            files = recorded_files(manifest, folder)
-            if files is None:
-                files = self._download(wanted, folder)
-                manifest.parent.mkdir(parents=True, exist_ok=True)
-                manifest.write_text(json.dumps([file.name for file in files]))
+        self.fetch_all([wanted])
+        files = recorded_files(self._manifest(wanted), self._folder(wanted.suite))
+        if files is None:
+            raise LabError(f"files of {self._cache} vanished while they were used")
         return files
 
-    def _download(self, wanted: PackageSet, folder: Path) -> list[Path]:
-        """Have apt fetch what is missing; if it cannot, once more with newer lists."""
-        apt = Apt.in_folder(self._cache / "apt" / wanted.suite, wanted.suite)
-        try:
-            return apt.fetch(wanted, folder)
-        except LabError:
-            # The lists may name versions that the mirror has replaced since.
-            apt.run("update")
-            return apt.fetch(wanted, folder)
+    def fetch_all(self, wanted: Iterable[PackageSet]) -> None:
+        """Have all these sets in the cache: asking apt once costs as much as asking ten times."""
+        by_suite: dict[str, list[PackageSet]] = {}
+        for some in wanted:
+            by_suite.setdefault(some.suite, []).append(some)
+        with ThreadPoolExecutor() as pool:
+            list(pool.map(self._fetch_suite, by_suite, by_suite.values()))
 
+    def _fetch_suite(self, suite: str, wanted: Sequence[PackageSet]) -> None:
+        folder = self._folder(suite)
+        with locked(self._cache / f"{suite}.lock"):
+            unknown = [s for s in wanted if recorded_files(self._manifest(s), folder) is None]
+            if not unknown:
+                return
+            apt = Apt.in_folder(self._cache / "apt" / suite, suite)
+            try:
+                self._download(apt, unknown)
+            except LabError:
+                # The lists may name versions that the mirror has replaced since.
+                apt.run("update")
+                self._download(apt, unknown)
 
-@dataclass(frozen=True, slots=True)
-class Apt:
-    """apt-get with lists and status of its own, so that the machine's stay as they are."""
+    def _download(self, apt: Apt, wanted: Sequence[PackageSet]) -> None:
+        plain = {name for some in wanted if not some.with_dependencies for name in some.names}
+        alone = apt.files_of(sorted(plain)) if plain else []
+        found = {
+            some: apt.files_of(some.names, with_dependencies=True)
+            if some.with_dependencies
+            else [file for file in alone if package_of(file) in some.names]
+            for some in wanted
+        }
+        kept = {
+            s: [f for f in files if package_of(f) not in s.without] for s, files in found.items()
+        }
+        folder = self._folder(wanted[0].suite)
+        apt.download(sorted({file for files in kept.values() for file in files}), folder)
+        for some, files in kept.items():
+            manifest = self._manifest(some)
+            manifest.parent.mkdir(parents=True, exist_ok=True)
+            manifest.write_text(json.dumps(files))
 
-    configuration: Path
+    def _manifest(self, wanted: PackageSet) -> Path:
+        return self._cache / "sets" / f"{wanted.key}.json"
 
-    @classmethod
-    def in_folder(cls, folder: Path, suite: str) -> Apt:
-        """Prepare a private apt for one suite; fetches the suite's list the first time."""
-        apt = cls(folder / "apt.conf")
-        if not (folder / "ready").exists():
-            (folder / "lists" / "partial").mkdir(parents=True, exist_ok=True)
-            (folder / "status").write_text("")
-            source = f"deb [signed-by={KEYRING}] {debian_mirror()} {suite} main\n"
-            (folder / "sources.list").write_text(source)
-            apt.configuration.write_text(APT_CONFIGURATION.format(folder=folder))
-            apt.run("update")
-            (folder / "ready").touch()
-        return apt
-
-    def fetch(self, wanted: PackageSet, folder: Path) -> list[Path]:
-        """Ask what the set consists of, then download what the folder lacks of it."""
-        if wanted.with_dependencies:
-            listing = self.run("install", "--no-install-recommends", "--print-uris", *wanted.names)
-        else:
-            listing = self.run("download", "--print-uris", *wanted.names)
-        files = package_files(listing)
-        names = [file for file in files if file.split("_")[0] not in wanted.without]
-        folder.mkdir(parents=True, exist_ok=True)
-        missing = [name for name in names if not (folder / name).exists()]
-        if missing:
-            self.run("download", *(name.split("_")[0] for name in missing), cwd=folder)
-        return [folder / name for name in names]
-
-    def run(self, *arguments: str, cwd: Path | None = None) -> str:
-        """What `apt-get` printed; raise `LabError` with its complaint if it failed."""
-        command = ["apt-get", "-qq", "-c", str(self.configuration), *arguments]
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            cwd=cwd,
-            check=False,
-            timeout=DOWNLOAD_SECONDS,
-        )
-        if done.returncode:
-            raise LabError(f"{shlex.join(command[:5])} ... failed:\n{done.stderr.strip()[-2000:]}")
-        return done.stdout
-
-
-APT_CONFIGURATION = """\
-Dir::State "{folder}";
-Dir::State::status "{folder}/status";
-Dir::Cache "{folder}";
-Dir::Etc::sourcelist "{folder}/sources.list";
-Dir::Etc::sourceparts "/dev/null";
-APT::Sandbox::User "root";
-APT::Architectures {{ "amd64"; }};
-Acquire::Languages "none";
-#clear APT::Update::Post-Invoke;
-#clear APT::Update::Post-Invoke-Success;
-"""
+    def _folder(self, suite: str) -> Path:
+        return self._cache / "debs" / suite
 
 
 def recorded_files(manifest: Path, folder: Path) -> list[Path] | None:
@@ -146,39 +113,6 @@ def recorded_files(manifest: Path, folder: Path) -> list[Path] | None:
     except (FileNotFoundError, ValueError):
         return None
     return files if all(file.exists() for file in files) else None
-
-
-def package_files(listing: str) -> list[str]:
-    """File names out of what `apt-get --print-uris` prints: `'URI' FILE SIZE HASH`."""
-    return [line.split()[1] for line in listing.splitlines() if line.startswith("'")]
-
-
-def debian_mirror(etc: Path = Path("/etc/apt")) -> str:
-    """The address this machine's apt takes Debian from; raise `LabError` if it has none."""
-    for uri, suites in apt_sources(etc):
-        if any(re.fullmatch(r"[a-z]+", suite) for suite in suites) and is_debian(uri):
-            return uri
-    raise LabError(f"{etc} names no Debian mirror; the lab needs Debian's packages")
-
-
-def is_debian(uri: str) -> bool:
-    """Whether an apt address is Debian's main archive (not its security or a vendor's)."""
-    return uri.rstrip("/").rpartition("/")[2] == "debian"
-
-
-def apt_sources(etc: Path) -> Iterator[tuple[str, list[str]]]:
-    """Each (URI, suites) of the machine's sources, in both of apt's formats."""
-    for file in sorted(etc.glob("sources.list.d/*.sources")):
-        for stanza in file.read_text().split("\n\n"):
-            fields = dict(re.findall(r"^([A-Za-z-]+):[ \t]*(.*)$", stanza, re.MULTILINE))
-            if "deb" in fields.get("Types", "").split():
-                for uri in fields.get("URIs", "").split():
-                    yield uri, fields.get("Suites", "").split()
-    for file in [etc / "sources.list", *sorted(etc.glob("sources.list.d/*.list"))]:
-        for line in file.read_text().splitlines() if file.exists() else []:
-            entry = re.match(r"deb\s+(?:\[[^\]]*\]\s+)?(\S+)\s+(\S+)", line)
-            if entry:
-                yield entry[1], [entry[2]]
 
 
 def unpack(files: Iterable[Path], target: Path) -> None:

@@ -23,6 +23,7 @@ from lab.lab import ROOT, Lab, lock_file
 from lab.packages import locked
 from lab.ports import answers
 from lab.processes import wait_until
+from lab.registry import PACKAGES as REGISTRY
 from lab.registry import start_registries
 from lab.services import github_seed
 from lab.services.aws import launch
@@ -125,8 +126,8 @@ class Up:
         ]
 
     def _packages(self) -> None:
+        self._materials = download(self._lab.packages, self._lab.cache, also=REGISTRY)
         self._lab.tools()
-        self._materials = download(self._lab.packages, self._lab.cache)
 
     def _repository(self) -> None:
         github_seed.seed(self._lab.settings)

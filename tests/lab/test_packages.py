@@ -2,8 +2,9 @@ from pathlib import Path
 
 import pytest
 
+from lab.apt import debian_mirror, package_files
 from lab.errors import LabError
-from lab.packages import STABLE, PackageSet, debian_mirror, package_files, recorded_files
+from lab.packages import STABLE, PackageSet, recorded_files
 
 DEB822 = """\
 Types: deb
