@@ -141,7 +141,7 @@ def test_every_panel_shows_something(stack: Stack, name: str) -> None:
 
 
 def test_a_takeover_leaves_its_receipt_in_prometheus(stack: Stack) -> None:
-    version = stack.delivering.serving()
+    version = stack.delivering.serving().removeprefix("v")
     (failed,) = stack.query(f'tt_deploy_requests_failed{{version="{version}"}}')
     assert float(failed["value"][1]) == 0
     (gap,) = stack.query(f'tt_deploy_longest_gap_seconds{{version="{version}"}}')
