@@ -43,14 +43,6 @@ def is_running(pid: int) -> bool:
         return False
 
 
-def is_gone(pid: int) -> bool:
-    """Whether it ends within seconds: on a busy machine even a kill takes its time."""
-    deadline = time.monotonic() + 10
-    while is_running(pid) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return not is_running(pid)
-
-
 def test_lines_come_as_they_are_printed_and_not_at_the_end() -> None:
     arrived: list[float] = []
     run_streaming(
