@@ -70,6 +70,15 @@ knows() {
 		END { exit !found }'
 }
 
+# master_of NODE: the id of the master that a replica belongs to.
+master_of() { ask "$1" cluster nodes | awk '$3 ~ /myself/ { print $4 }'; }
+
+# address_of ID NODE: where NODE knows the node of that id to be.
+address_of() { ask "$2" cluster nodes | awk -v id="$1" '$1 == id { sub(/@.*/, "", $2); print $2 }'; }
+
+# followed_by NODE: where a replica fetches from.
+followed_by() { ask "$1" role | awk 'NR == 2 { host = $0 } NR == 3 { print host ":" $0 }'; }
+
 # A node that belongs to no cluster and holds nothing.
 is_virgin() {
 	[ "$(info "$1" cluster_known_nodes)" = 1 ] &&

@@ -187,6 +187,18 @@ place_replicas() {
 	done
 }
 
+# A replica may know its master's new address and still fetch from the old one.
+realign_replicas() {
+	for node in $present; do
+		[ "$(role_of "$node")" = slave ] || continue
+		master=$(master_of "$node")
+		at=$(address_of "$master" "$node")
+		[ "$(followed_by "$node")" != "$at" ] || continue
+		say "$node follows its master to $at"
+		ask "$node" cluster replicate "$master" >/dev/null
+	done
+}
+
 has_replica() {
 	[ -n "$(ask "$1" cluster replicas "$(id_of "$1")")" ]
 }
@@ -197,6 +209,7 @@ mend() {
 	assign_slots
 	forget_ghosts
 	place_replicas
+	realign_replicas
 }
 
 serves() {

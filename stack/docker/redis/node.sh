@@ -20,8 +20,17 @@ quoted_password() { printf '%s' "$REDISCLI_AUTH" | sed 's/[\\"]/\\&/g; s/^/"/; s
 render() {
 	cat "$here/redis.conf"
 	# printf, since some shells' echo takes backslashes apart.
-	printf '%s\n' "dir $data" "port $NODE_PORT" "maxmemory $REDIS_MAXMEMORY"
+	printf '%s\n' "dir $data" "port $NODE_PORT" "maxmemory $REDIS_MAXMEMORY" \
+		"cluster-announce-ip $(own_address)"
 	printf 'requirepass %s\nmasterauth %s\n' "$(quoted_password)" "$(quoted_password)"
+}
+
+# The address that REDIS_NODES gives to our port: clients and other nodes are told that one, also after
+# the network got other addresses.
+own_address() {
+	for node in $REDIS_NODES; do
+		if [ "${node##*:}" = "$NODE_PORT" ]; then echo "${node%:*}"; fi
+	done
 }
 
 # What the other nodes have written down about the address with our port: one line for each that answers.
