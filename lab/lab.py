@@ -46,13 +46,12 @@ class Lab:
         """The lab's own engine, or None if it uses one that was there before."""
         if self.settings.engine != PRIVATE:
             return None
-        settings = self.settings
-        return PrivateEngine(settings.home, settings.name, self.tools(), self.processes)
+        return PrivateEngine(self.settings.home, self.settings.name, self.processes)
 
     def start_engine(self) -> Engine:
         """The lab's engine, started if it is the lab's to start."""
         private = self.private_engine()
-        return private.start() if private else self.engine()
+        return private.start(self.tools()) if private else self.engine()
 
     def engine(self) -> Engine:
         """The lab's engine; raises `LabError` if it does not answer."""

@@ -27,9 +27,8 @@ class PrivateEngine:
 
     NAME = "dockerd"
 
-    def __init__(self, home: Path, lab: str, tools: Toolbox, processes: Processes) -> None:
+    def __init__(self, home: Path, lab: str, processes: Processes) -> None:
         self._folder = home / "engine"
-        self._tools = tools
         self._processes = processes
         self._cgroup = lab
         self._bridge = lab.replace("tt-lab-", "ttlab")[: bridge.NAME_LIMIT]
@@ -39,18 +38,18 @@ class PrivateEngine:
         """Where it listens, as in `DOCKER_HOST`."""
         return f"unix://{self._folder}/docker.sock"
 
-    def start(self) -> Engine:
-        """Start it unless it runs; return once it answers."""
+    def start(self, tools: Toolbox) -> Engine:
+        """Start it from these programs unless it runs; return once it answers."""
         if not engine_answers(self.address):
             self._processes.stop(self.NAME)
             network = self._network()
             bridge.create(self._bridge, network)
             self._write_configuration(network)
-            self._processes.start(self.NAME, self._command(), env=self._environment())
+            self._processes.start(self.NAME, self._command(), env=self._environment(tools.root))
             self._processes.wait_ready(
                 self.NAME, lambda: engine_answers(self.address), deadline_seconds=60
             )
-        return Engine(self.address, self._tools)
+        return Engine(self.address, tools)
 
     def stop(self) -> None:
         """End it and everything that runs in it; its files are the caller's to remove.
@@ -63,10 +62,6 @@ class PrivateEngine:
         self._processes.stop(self.NAME, grace_seconds=30)
         cgroups.remove(self._cgroup)
         bridge.remove(self._bridge)
-
-    def forget_builds(self) -> None:
-        """Drop the build cache: what was built lies in the mirror, and nothing builds it again."""
-        Engine(self.address, self._tools).docker("buildx", "prune", "--all", "--force")
 
     def _network(self) -> IPv4Network:
         """The network of the bridge: chosen once, so that a restart finds its containers."""
@@ -104,8 +99,7 @@ class PrivateEngine:
         own_mounts = ("unshare", "--mount", "--propagation", "private")
         return [*own_mounts, RUN_DOCKERD, self._folder / "daemon.json"]
 
-    def _environment(self) -> dict[str, str]:
-        root = self._tools.root
+    def _environment(self, root: Path) -> dict[str, str]:
         libraries = f"{root / LIBRARIES}:{root / 'lib/x86_64-linux-gnu'}"
         return {
             **os.environ,

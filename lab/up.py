@@ -157,8 +157,9 @@ class Up:
             built = build_missing(engine, builds, self._materials)
             deliver(engine, lab.settings.url("mirror"), builds)
             forget_unused(store)
-        if built and (private := lab.private_engine()):
-            private.forget_builds()
+        if built and lab.private_engine():
+            # What was built lies in an archive now, and nothing builds it again.
+            engine.docker("buildx", "prune", "--all", "--force")
         return f"built {', '.join(built)}" if built else "nothing to build"
 
     def _launch(self) -> None:
