@@ -20,7 +20,14 @@ from blocks.github import GitHubRepository
 from blocks.registry import Registry
 from delivery.errors import BadRequest, ConfigurationError
 from delivery.image import ImageRepository
-from delivery.policies import HealthPolicy, HostLayout, ReleasePages, RolloutPolicy, StageTimeouts
+from delivery.policies import (
+    ApprovalPolicy,
+    HealthPolicy,
+    HostLayout,
+    ReleasePages,
+    RolloutPolicy,
+    StageTimeouts,
+)
 from delivery.redaction import redact
 
 ENVIRONMENT_NAME = re.compile(r"^[a-z0-9]+(?:-[a-z0-9]+)*$")
@@ -99,6 +106,9 @@ class Environment(Block):
     )
     timeouts: StageTimeouts = Field(
         default_factory=StageTimeouts, description="How long each stage may take."
+    )
+    approval: ApprovalPolicy = Field(
+        default_factory=ApprovalPolicy, description="Whether a person must agree first."
     )
     aws: AwsCredentials = Field(default=..., title="AWS", description="Reaches EC2 and SSM.")
     github: GitHubCredentials = Field(

@@ -157,3 +157,14 @@ class StageTimeouts(Policy):
     delivery: int = Field(
         default=60, ge=30, description="SSM delivering a command to the host (at least 30)."
     )
+
+
+class ApprovalPolicy(Policy):
+    """Whether a person must agree before the first change."""
+
+    required: bool = Field(
+        default=False, description="A deploy pauses with its plan until somebody approves it."
+    )
+    deadline_minutes: float = Field(
+        default=60.0, gt=0, le=10_080, description="Unanswered for so long, it is refused."
+    )

@@ -9,6 +9,7 @@ from blocks.environment import Environment
 from delivery.journal import Journal
 from delivery.report import Outcome
 from delivery.rollout import Bundle, plan_rollout, running_tag
+from flows.approval import Gate
 from flows.ending import command_line, run_command, run_name, run_reported
 from flows.parameters import Actor, DryRun, EnvironmentName, Reason, Revision
 from flows.reported import reported
@@ -33,14 +34,17 @@ def deploy(
     Doing it again with the same revision changes nothing.
     """
 
+    gate = Gate(revision, dry_run=dry_run)
+
     def deliver(target: Environment, journal: Journal) -> Outcome:
         generation = now()
         with journal.stage("look at the hosts"):
             hosts = find_hosts(target)
             states = observe_hosts(target, hosts)
             journal.note_hosts(states)
+            gate.confirm(states)
         with journal.stage("make tag and release"):
-            sha = find_revision(target, revision)
+            sha = find_revision(target, gate.revision)
             release = make_tag_and_release(
                 target, sha, running=running_tag(states), dry_run=dry_run
             )
@@ -53,7 +57,7 @@ def deploy(
             journal.note_bundle(bundle, image)
         return roll_out(target, hosts, plan_rollout(states, bundle, generation=generation), journal)
 
-    return reported(environment, deliver, actor=actor, reason=reason)
+    return reported(environment, deliver, actor=actor, reason=reason, first=gate.ask)
 
 
 def main(arguments: list[str]) -> int:

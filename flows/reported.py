@@ -19,10 +19,15 @@ from tasks.artifacts import publish_report
 from tasks.environments import one_deploy_at_a_time, superseded_by
 
 Work = Callable[[Environment, Journal], Outcome]
+Ask = Callable[[Environment, Journal], None]
 
 
-def reported(environment: str, work: Work, *, actor: str, reason: str) -> State[Any]:
+def reported(
+    environment: str, work: Work, *, actor: str, reason: str, first: Ask | None = None
+) -> State[Any]:
     """Do ``work`` in the environment, alone, and end with a report of it.
+
+    ``first`` may wait for a person: it is done before the environment's slot is taken.
 
     A failure is an outcome too: REFUSED if the hosts were not touched for a reason that
     asking again would not change, FAILED else.
@@ -37,6 +42,8 @@ def reported(environment: str, work: Work, *, actor: str, reason: str) -> State[
     )
     try:
         target = load_environment(environment)
+        if first is not None:
+            first(target, journal)
         with one_deploy_at_a_time(target):
             if newer := superseded_by():
                 get_run_logger().info("%s is newer and waits; stepping aside", newer)

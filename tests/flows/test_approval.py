@@ -5,10 +5,11 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from prefect import flow, get_client
+from prefect import get_client
 from prefect.client.schemas.filters import (
     FlowRunFilter,
     FlowRunFilterState,
@@ -18,26 +19,36 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.flow_runs import resume_flow_run
 
 from blocks.environment import load_environment
-from delivery.errors import Refused
 from delivery.policies import ApprovalPolicy
-from flows.approval import Approval, approved, confirm
-from tasks.environments import one_deploy_at_a_time
-from tasks.hosts import find_hosts, observe_hosts
+from delivery.report import Outcome, Report
+from deployments.server import ensure_limit
+from flows.deploy import deploy
+from flows.ending import report_of
 from tests.flows.conftest import World
+from tests.flows.test_deploy import with_its_image
 from tests.prefect_world import latest_artifact
 
 pytestmark = pytest.mark.prefect
 
 
-@flow(name="a deploy that is approved", persist_result=False)
-def asking(name: str, *, required: bool = True, minutes: float = 5.0) -> Approval | None:
-    """As deploy does: asks first, takes the slot then, and looks again."""
-    policy = ApprovalPolicy(required=required, deadline_minutes=minutes)
-    target = load_environment(name).model_copy(update={"approval": policy})
-    approval = approved(target, None, actor="kim", reason="friday")
-    with one_deploy_at_a_time(target):
-        confirm(approval, observe_hosts(target, find_hosts(target)))
-    return approval
+@pytest.fixture
+def guarded(world: World) -> World:
+    """The environment, demanding approval."""
+    return guard(world, "guarded", ApprovalPolicy(required=True, deadline_minutes=5))
+
+
+def guard(world: World, name: str, policy: ApprovalPolicy) -> World:
+    """The same far ends as an environment of another name with this policy."""
+    fields = {"name": name, "approval": policy}
+    load_environment(world.name).model_copy(update=fields).save(name, overwrite=True)
+    with get_client(sync_client=True) as client:
+        ensure_limit(client, f"deploy-{name}")
+    return replace(world, name=name)
+
+
+def deployed(world: World, **parameters: Any) -> Report:
+    state: Any = deploy(world.name, actor="kim", reason="friday", return_state=True, **parameters)
+    return report_of(state)
 
 
 @contextmanager
@@ -74,49 +85,63 @@ def paused_run(client: Any) -> FlowRun:
 
 
 def test_an_environment_that_demands_no_approval_asks_nobody(world: World) -> None:
-    assert asking(world.name, required=False) is None
+    unguarded = guard(world, "unguarded", ApprovalPolicy())
+    with_its_image(unguarded)
+    assert deployed(unguarded).outcome is Outcome.DEPLOYED
 
 
-def test_a_deploy_goes_on_once_it_is_approved_and_remembers_by_whom(world: World) -> None:
-    world.running("v0.0.9")
-    with an_approver(world, decision="approve", approver="Lee", comment="looks good") as held:
-        approval = asking(world.name)
-    assert isinstance(approval, Approval)
-    assert approval.sentence == "approved by Lee: looks good"
-    assert approval.revision == world.application.head()
+def test_a_plan_alone_needs_no_approval(guarded: World) -> None:
+    assert deployed(guarded, dry_run=True).outcome is Outcome.PLANNED
+
+
+def test_a_deploy_goes_on_once_it_is_approved_and_the_report_says_by_whom(
+    guarded: World,
+) -> None:
+    tag = with_its_image(guarded)
+    head = guarded.application.head()
+    answer = {"decision": "approve", "approver": "Lee", "comment": "looks good"}
+    # The branch moves on while the approver reads: what is deployed is what was shown.
+    with an_approver(guarded, lambda: guarded.application.commit("feat: late"), **answer) as held:
+        report = deployed(guarded)
+    assert (report.outcome, report.revision) == (Outcome.DEPLOYED, head)
+    assert report.reason == "friday; approved by Lee: looks good"
     assert held == [0], "the slot was held while waiting"
-    shown = latest_artifact(f"approval-{world.name}")["data"]
-    assert approval.proposal.release.tag in shown
-    assert "0.0.9" in shown
+    assert tag in latest_artifact(f"approval-{guarded.name}")["data"]
 
 
-def test_waiting_for_an_approval_tags_nothing(world: World) -> None:
-    before = dict(world.github.tags)
-    with an_approver(world, decision="reject", approver="Lee"), pytest.raises(Refused):
-        asking(world.name)
-    assert world.github.tags == before
-
-
-def test_a_rejected_deploy_is_refused_in_the_approver_s_words(world: World) -> None:
-    with (
-        an_approver(world, decision="reject", approver="Lee", comment="not on a friday"),
-        pytest.raises(Refused, match="Lee rejected .*not on a friday"),
-    ):
-        asking(world.name)
+def test_a_rejected_deploy_is_refused_in_the_approver_s_words_and_touches_nothing(
+    guarded: World,
+) -> None:
+    with_its_image(guarded)
+    with an_approver(guarded, decision="reject", approver="Lee", comment="not on a friday"):
+        report = deployed(guarded)
+    assert report.outcome is Outcome.REFUSED
+    assert report.failure is not None
+    assert "Lee rejected" in report.failure.message
+    assert "not on a friday" in report.failure.message
+    assert set(guarded.host.steps) == {"observe"}
+    assert guarded.github.asked("POST") == []
 
 
 def test_a_deploy_that_nobody_answers_is_refused_at_its_deadline(world: World) -> None:
-    with pytest.raises(Refused, match="Nobody approved"):
-        asking(world.name, minutes=0.1)
+    policy = ApprovalPolicy(required=True, deadline_minutes=0.1)
+    impatient = guard(world, "impatient", policy)
+    state: Any = deploy(impatient.name, return_state=True)
+    # Prefect's server may end the run first, in words of its own; the report is ours always.
+    assert state.is_failed()
+    page = latest_artifact("deploy-impatient")["data"]
+    assert "# REFUSED" in page
+    assert "Nobody approved" in page
+    assert set(world.host.steps) == {"observe"}
 
 
-def test_a_plan_that_was_overtaken_is_refused_though_it_was_approved(world: World) -> None:
+def test_a_plan_that_was_overtaken_is_refused_though_it_was_approved(guarded: World) -> None:
     def another_deploy() -> None:
-        world.running("v0.0.9")
-        world.host.generation += 1
+        guarded.running("v0.0.9")
+        guarded.host.generation += 1
 
-    with (
-        an_approver(world, another_deploy, decision="approve", approver="Lee"),
-        pytest.raises(Refused, match="came between"),
-    ):
-        asking(world.name)
+    with an_approver(guarded, another_deploy, decision="approve", approver="Lee"):
+        report = deployed(guarded)
+    assert report.outcome is Outcome.REFUSED
+    assert report.failure is not None
+    assert "came between" in report.failure.message
