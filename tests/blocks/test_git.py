@@ -2,6 +2,7 @@
 
 import base64
 import datetime
+import fcntl
 import multiprocessing
 import os
 import subprocess
@@ -515,6 +516,33 @@ class TestOverHttp:
         for secret in (TOKEN, encoded):
             assert secret not in shown
             assert not any(secret.encode() in content for content in kept)
+
+    def test_a_fetch_that_outlives_its_killed_worker_keeps_the_lock_until_it_ends(
+        self, application: WorkingRepository, tmp_path: Path
+    ) -> None:
+        def is_locked() -> bool:
+            (path,) = (tmp_path / "cache").glob("*.lock")
+            with path.open("w") as lock:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError:
+                    return True
+            return False
+
+        with GitServer(tmp_path, TOKEN).running() as server:
+            server.go_on.clear()
+            source = opened(f"{server.url}/application/.git", tmp_path)
+            worker = multiprocessing.get_context("fork").Process(target=source.refresh)
+            worker.start()
+            assert server.reached.wait(timeout=20)
+            worker.kill()
+            worker.join(timeout=20)
+            assert is_locked()
+            server.go_on.set()
+            deadline = time.monotonic() + 20
+            while is_locked() and time.monotonic() < deadline:
+                time.sleep(0.05)
+            assert not is_locked()
 
     def test_a_server_that_is_down_may_come_back(self, tmp_path: Path) -> None:
         with GitServer(tmp_path, TOKEN).running() as server:

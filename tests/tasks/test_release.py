@@ -227,8 +227,10 @@ class TestOthersAtTheSameTime:
     ) -> None:
         release = released(target, application.head())
         target.on_github.tags[release.tag] = "f" * 40
+        target.on_github.requests.clear()
         with pytest.raises(TagConflict, match="exists on ffffffffffff"):
             released(target, application.head())
+        assert len(target.on_github.requests) == 1
 
 
 class TestPlansThatReleaseNothing:
