@@ -262,13 +262,17 @@ class TestHistory:
     def test_a_wrong_clock_puts_no_commit_before_its_parent(
         self, application: WorkingRepository, clone: SourceRepository
     ) -> None:
-        application.commit("fix: from the future", at=2_000_000_000)
-        application.commit("fix: from the past", at=1_000_000_000)
+        application.git("checkout", "--quiet", "-b", "side")
+        application.commit("fix: on a computer that has lost its clock", at=1_000_000_000)
+        application.git("checkout", "--quiet", "develop")
+        application.commit("feat: straight on")
+        application.merge("side", "Merge branch 'side'")
         clone.refresh()
         assert subjects(clone, after=None, until="develop") == [
             "feat: first",
-            "fix: from the future",
-            "fix: from the past",
+            "fix: on a computer that has lost its clock",
+            "feat: straight on",
+            "Merge branch 'side'",
         ]
 
     def test_a_branch_named_like_the_tag_does_not_hide_it(
