@@ -63,6 +63,7 @@ def render(tmp_path: Path, programs: dict[str, str]) -> Any:
             env=programs,
             capture_output=True,
             text=True,
+            timeout=30,
             check=True,
         )
         return done.stdout.rstrip("\n")

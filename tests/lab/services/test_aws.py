@@ -112,7 +112,7 @@ class Cloud:
         return self.wait(self.send(*lines, timeout=timeout))
 
 
-def wait_for(holds: Callable[[], bool], seconds: float = 30) -> None:
+def wait_for(holds: Callable[[], bool], seconds: float = 90) -> None:
     due = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < due, "it did not come to hold"
