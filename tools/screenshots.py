@@ -65,7 +65,9 @@ def pictures(api_url: str) -> list[Picture]:
     return [
         Picture("dashboard", "/dashboard", "Flow Runs"),
         Picture("deploy-run", f"/runs/flow-run/{run_id}", "Task Runs"),
-        Picture("deploy-report", f"/artifacts/artifact/{report.id}", "Show raw data", height=1300),
+        Picture(
+            "deploy-report", f"/v2/artifacts/artifact/{report.id}", "Show Raw Data", height=2150
+        ),
         Picture("deploy-form", f"/deployments/deployment/{deployment}/run", "Validate parameters"),
     ]
 
