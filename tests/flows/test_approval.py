@@ -18,7 +18,7 @@ from prefect.client.schemas.filters import (
 from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.flow_runs import resume_flow_run
 
-from blocks.environment import load_environment
+from blocks.environment import Environment, load_environment
 from delivery.policies import ApprovalPolicy
 from delivery.report import Outcome, Report
 from deployments.server import ensure_limit
@@ -39,8 +39,10 @@ def guarded(world: World) -> World:
 
 def guard(world: World, name: str, policy: ApprovalPolicy) -> World:
     """The same far ends as an environment of another name with this policy."""
-    fields = {"name": name, "approval": policy}
-    load_environment(world.name).model_copy(update=fields).save(name, overwrite=True)
+    shared = load_environment(world.name)
+    # Made anew: a copy would be saved over the document that it was loaded from.
+    fields = {field: getattr(shared, field) for field in Environment.model_fields}
+    Environment(**fields | {"name": name, "approval": policy}).save(name, overwrite=True)
     with get_client(sync_client=True) as client:
         ensure_limit(client, f"deploy-{name}")
     return replace(world, name=name)
