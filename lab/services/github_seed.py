@@ -6,6 +6,7 @@ team would have written them, with an early release.
 
 from __future__ import annotations
 
+import fcntl
 import fnmatch
 import os
 import shutil
@@ -67,11 +68,18 @@ STEPS = (
 def seed(settings: LabSettings) -> None:
     """Make the bare repository and its first release, unless they are there.
 
-    Before the service starts: it reads the release once.
+    Before the service starts: it reads the release once. `lab up` and the service may both
+    come here at once; the lock lets one of them do it.
     """
     bare = settings.home / "github" / f"{settings.repository}.git"
-    if bare.exists():
-        return
+    bare.parent.mkdir(parents=True, exist_ok=True)
+    with bare.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not bare.exists():
+            _make(settings, bare)
+
+
+def _make(settings: LabSettings, bare: Path) -> None:
     draft = bare.with_suffix(".draft")
     shutil.rmtree(draft, ignore_errors=True)
     make_bare(draft)
