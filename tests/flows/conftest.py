@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from prefect import get_client
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect_aws import AwsCredentials
 from prefect_aws.client_parameters import AwsClientParameters
 from prefect_docker import DockerRegistryCredentials
@@ -128,5 +129,7 @@ def world(
     registered.aws.to, registered.github.to, registered.registry.to = aws, github, registry
     with get_client(sync_client=True) as client:
         ensure_limit(client, f"deploy-{registered.name}")
-    yield World(registered.name, registered.image, application, aws, github, registry)
+    # Each flow would wait up to a second for its heart to stop beating.
+    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        yield World(registered.name, registered.image, application, aws, github, registry)
     shutil.rmtree(registered.source)
