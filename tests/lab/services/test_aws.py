@@ -106,7 +106,10 @@ class Cloud:
         return self.look(command_id)
 
     def listed(self, command_id: str) -> Any:
-        return self.ssm.list_command_invocations(CommandId=command_id)["CommandInvocations"]
+        """This instance's own: moto shares its instances with every test of the process."""
+        return self.ssm.list_command_invocations(CommandId=command_id, InstanceId=self.instance_id)[
+            "CommandInvocations"
+        ]
 
     def run(self, *lines: str, timeout: int = 60) -> GetCommandInvocationResultTypeDef:
         return self.wait(self.send(*lines, timeout=timeout))
@@ -284,12 +287,11 @@ def test_a_fresh_command_may_not_exist_yet(cloud: Cloud) -> None:
     assert cloud.wait(command_id)["Status"] == "Success"
 
 
-def test_instances_are_targeted_by_tag_and_none_is_a_success_of_sorts(cloud: Cloud) -> None:
-    by_tag = [{"Key": "tag:Fleet", "Values": ["tt"]}, {"Key": "tag:Name", "Values": ["TT-ec2-1"]}]
-    done = cloud.wait(cloud.send("echo tagged", InstanceIds=[], Targets=by_tag))
-    assert done["StandardOutputContent"] == "tagged\n"
+def test_a_target_that_names_no_instance_is_a_success_of_sorts(cloud: Cloud) -> None:
     nobody = [{"Key": "tag:Name", "Values": ["nobody"]}]
     command_id = cloud.send("true", InstanceIds=[], Targets=nobody)
+    # A fresh command may not be listed yet.
+    wait_for(lambda: bool(cloud.ssm.list_commands(CommandId=command_id)["Commands"]))
     [command] = cloud.ssm.list_commands(CommandId=command_id)["Commands"]
     assert (command["Status"], command["StatusDetails"]) == ("Success", "NoInstancesInTag")
     assert command["TargetCount"] == 0
