@@ -6,6 +6,7 @@ from prefect import get_run_logger, task
 from prefect.artifacts import create_markdown_artifact, create_table_artifact
 from prefect.cache_policies import NO_CACHE
 
+from delivery.checks import Check, checks_section, worst
 from delivery.health import Health
 from delivery.host_state import RunningContainer
 from delivery.image import Image
@@ -53,6 +54,15 @@ def publish_health(environment: str, health: Health) -> None:
         health_section(health) + "\n",
         key=f"health-{environment}",
         description=f"Health of {environment}: {health.verdict}",
+    )
+
+
+def publish_checks(what: str, environment: str, checks: Sequence[Check]) -> None:
+    """The table of a ``preflight``, a ``drift`` or a ``verify``: failed checks first."""
+    create_markdown_artifact(
+        (checks_section(what.title(), checks) or f"## {what.title()}: nothing was checked") + "\n",
+        key=f"{what}-{environment}",
+        description=f"{what.title()} of {environment}: {worst(checks)}",
     )
 
 
