@@ -1,0 +1,1 @@
+"""What a deploy costs those who are served meanwhile: ours beside today's script."""

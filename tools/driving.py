@@ -1,0 +1,209 @@
+"""Driving TT Deploy in a lab as its users do: commands, and what they answered.
+
+The end-to-end tests and the benchmarks share it.
+"""
+
+import json
+import os
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+
+from benchmarks.load import Load
+
+ROOT = Path(__file__).resolve().parents[1]
+PATIENCE_SECONDS = 600
+FLOW_SECONDS = 400
+
+
+@dataclass(frozen=True, slots=True)
+class DrivenLab:
+    """The lab that is up: where everything is, and ways to talk to it."""
+
+    home: Path
+    status: Mapping[str, Any]
+    """What `status --json` says."""
+    env: Mapping[str, str] = field(repr=False)
+    """The environment of a command that is to work with this lab."""
+
+    @classmethod
+    def at(cls, home: Path) -> Self:
+        """The lab in this home; raises CalledProcessError if it is not up."""
+        status = json.loads(lab_command(home, "status", "--json"))
+        return cls(home=home, status=status, env=environment_of(home))
+
+    def command(self, *arguments: str, timeout: float = PATIENCE_SECONDS) -> str:
+        """What `python -m lab ARGUMENTS` printed; raises CalledProcessError if it failed."""
+        return lab_command(self.home, *arguments, timeout=timeout)
+
+    def exec(self, *command: str, host: str = "1", timeout: float = 120) -> str:
+        """What a command printed that ran on a host; raises CalledProcessError if it failed."""
+        return self.command("exec", host, "--", *command, timeout=timeout)
+
+
+def lab_command(
+    home: Path,
+    *arguments: str,
+    timeout: float = PATIENCE_SECONDS,
+    environment: Mapping[str, str] | None = None,
+) -> str:
+    """What `python -m lab ARGUMENTS` printed for the lab in this home."""
+    done = subprocess.run(
+        [sys.executable, "-m", "lab", "--home", str(home), *arguments],
+        cwd=ROOT,
+        env={**os.environ, **(environment or {})},
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+    if done.returncode:
+        sys.stderr.write(done.stdout + done.stderr)
+        raise subprocess.CalledProcessError(
+            done.returncode, f"lab {shlex.join(arguments)}", done.stdout, done.stderr
+        )
+    return done.stdout
+
+
+def environment_of(home: Path) -> dict[str, str]:
+    """This process's environment with what `python -m lab env` exports."""
+    exports = shlex.split(lab_command(home, "env"))
+    pairs = (word.partition("=") for word in exports if "=" in word)
+    ours = {name: value.replace("$PATH", os.environ["PATH"]) for name, _, value in pairs}
+    return {**os.environ, **ours}
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """How a command ended: its exit status, its JSON, and all that it said."""
+
+    status: int
+    answer: dict[str, Any]
+    said: str
+
+    @property
+    def outcome(self) -> str:
+        """The outcome by name."""
+        return str(self.answer.get("outcome", ""))
+
+
+class Delivering:
+    """The product in the lab's environment ``lab``."""
+
+    def __init__(self, lab: DrivenLab) -> None:
+        self.lab = lab
+        self.app_url = str(lab.status["app_url"])
+
+    def run(self, flow: str, *arguments: str) -> Answered:
+        """``python -m flows.FLOW --environment lab ARGUMENTS --json`` to its end."""
+        done = subprocess.run(
+            self._command(flow, *arguments),
+            cwd=ROOT,
+            env=dict(self.lab.env),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=FLOW_SECONDS,
+            check=False,
+        )
+        said = done.stdout + done.stderr
+        lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
+        return Answered(done.returncode, json.loads(lines[-1]) if lines else {}, said)
+
+    def start(self, flow: str, *arguments: str) -> subprocess.Popen[str]:
+        """The same, not waited for; its output goes nowhere."""
+        return subprocess.Popen(
+            self._command(flow, *arguments),
+            cwd=ROOT,
+            env=dict(self.lab.env),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            text=True,
+            start_new_session=True,
+        )
+
+    def commit(self, kind: str = "fix", behaviour: str = "healthy", message: str = "") -> str:
+        """A commit on develop; its SHA."""
+        words = ["commit", "--type", kind, "--behaviour", behaviour]
+        words += ["--message", message] if message else []
+        return self.lab.command(*words).strip().splitlines()[-1]
+
+    def serving(self) -> str:
+        """The version that answers on the public port now; empty if nothing does."""
+        try:
+            reply = httpx.get(f"{self.app_url}/api/tickets", timeout=10, trust_env=False)
+        except httpx.HTTPError:
+            return ""
+        return str(reply.json().get("version", "")) if reply.status_code == 200 else ""
+
+    def containers(self) -> dict[str, str]:
+        """Container ids of the project on host 1, by container name, running ones only."""
+        listed = self.lab.exec("docker", "ps", "--no-trunc", "--format", "{{.Names}} {{.ID}}")
+        pairs = (line.split() for line in listed.splitlines() if line.startswith("tt-"))
+        return dict(pairs)
+
+    def app_containers(self) -> list[str]:
+        """The application's containers on host 1, stopped ones too."""
+        listed = self.lab.exec(
+            "docker", "ps", "--all", "--format", "{{.Names}}",
+            "--filter", "label=com.docker.compose.service=app",
+        )  # fmt: skip
+        return sorted(listed.split())
+
+    def record(self) -> list[dict[str, Any]]:
+        """The host's own record of healthy releases, oldest first."""
+        text = self.lab.exec("cat", "/var/lib/tt-deploy/releases.jsonl")
+        return [json.loads(line) for line in text.splitlines()]
+
+    def tags(self) -> list[str]:
+        """The tags in the application's repository."""
+        url = f"{self.lab.status['github_url']}/repos/{self.lab.status['repository']}/tags"
+        headers = {"Authorization": f"Bearer {self.lab.env['TT_GITHUB_TOKEN']}"}
+        reply = httpx.get(url, params={"per_page": 100}, headers=headers, trust_env=False)
+        return [tag["name"] for tag in reply.raise_for_status().json()]
+
+    def wait_until_serving(self, version: str, *, seconds: float) -> bool:
+        """Whether ``version`` answers within so many seconds."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            if self.serving() == version:
+                return True
+            time.sleep(0.5)
+        return False
+
+    @contextmanager
+    def under_load(self) -> Iterator[list[Load]]:
+        """New connections, kept ones, and one slow request a second, all the while."""
+        tickets = f"{self.app_url}/api/tickets"
+        loads = [
+            Load(tickets, per_second=15),
+            Load(tickets, per_second=15, keep_alive=True),
+            Load(f"{self.app_url}/api/slow?ms=2000", per_second=1),
+        ]
+        with loads[0], loads[1], loads[2]:
+            time.sleep(1.0)
+            yield loads
+            time.sleep(1.0)
+
+    @staticmethod
+    def kill(process: "subprocess.Popen[str]") -> None:
+        """``kill -9`` of a worker's process, as if its machine had lost power."""
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+
+    @staticmethod
+    def _command(flow: str, *arguments: str) -> list[str]:
+        return [
+            sys.executable, "-m", f"flows.{flow}", "--environment", "lab", *arguments, "--json",
+        ]  # fmt: skip
