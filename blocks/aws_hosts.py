@@ -1,5 +1,6 @@
 """EC2 and Systems Manager: which hosts there are, and running a script on them."""
 
+import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -63,6 +64,16 @@ class Host:
 
 
 @dataclass(frozen=True, slots=True)
+class Agent:
+    """A host's SSM agent: ``ping`` is ``Online``, ``ConnectionLost`` or ``Inactive``."""
+
+    instance_id: str
+    ping: str
+    last_ping: datetime.datetime
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
 class Invocation:
     """How far one command is on one host.
 
@@ -99,20 +110,35 @@ class AwsHosts:
 
     def running(self, tag: str, value: str) -> list[Host]:
         """The running instances whose ``tag`` has the ``value``, sorted by name."""
-        filters: Any = [
-            {"Name": f"tag:{tag}", "Values": [value]},
-            {"Name": "instance-state-name", "Values": ["running"]},
-        ]
+        running = {"Name": "instance-state-name", "Values": ["running"]}
+        hosts = [Host(i["InstanceId"], _name_of(i)) for i in self._instances(tag, value, running)]
+        return sorted(hosts, key=lambda host: (host.name, host.instance_id))
+
+    def states(self, tag: str, value: str) -> dict[str, str]:
+        """The state of every instance with the tag, running or not, by instance id."""
+        found = self._instances(tag, value)
+        return {instance["InstanceId"]: str(instance["State"]["Name"]) for instance in found}
+
+    def _instances(self, tag: str, value: str, *more: Mapping[str, Any]) -> list[Any]:
+        filters: Any = [{"Name": f"tag:{tag}", "Values": [value]}, *more]
         with Translated("looking for instances"):
             pages = self._ec2.get_paginator("describe_instances").paginate(Filters=filters)
-            found = [
+            return [
                 instance
                 for page in pages
                 for reservation in page.get("Reservations", [])
                 for instance in reservation.get("Instances", [])
             ]
-        hosts = [Host(i["InstanceId"], _name_of(i)) for i in found]
-        return sorted(hosts, key=lambda host: (host.name, host.instance_id))
+
+    def agents(self, hosts: Sequence[Host]) -> list[Agent]:
+        """The agents of at most 50 hosts; a host whose agent never registered has none."""
+        wanted: Any = [{"Key": "InstanceIds", "Values": [host.instance_id for host in hosts]}]
+        with Translated("asking about the agents"):
+            pages = self._ssm.get_paginator("describe_instance_information").paginate(
+                Filters=wanted
+            )
+            rows = [row for page in pages for row in page.get("InstanceInformationList", [])]
+            return [_agent(row) for row in rows]
 
     def send(
         self, hosts: Sequence[Host], script: str, *, comment: str, delivery: int, execution: int
@@ -159,6 +185,15 @@ class AwsHosts:
 def _name_of(instance: Any) -> str:
     tags = {tag["Key"]: tag["Value"] for tag in instance.get("Tags", [])}
     return str(tags.get("Name", instance["InstanceId"]))
+
+
+def _agent(row: Any) -> Agent:
+    return Agent(
+        instance_id=row["InstanceId"],
+        ping=row["PingStatus"],
+        last_ping=row["LastPingDateTime"],
+        version=row.get("AgentVersion", ""),
+    )
 
 
 def _invocation(row: Any) -> Invocation:

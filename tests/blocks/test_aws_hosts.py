@@ -79,6 +79,12 @@ def test_stopped_and_terminated_instances_are_not_hosts(ec2: Any, door: AwsHosts
     assert door.running("Name", "TT-ec2-1") == []
 
 
+def test_the_state_of_every_instance_is_told_running_or_not(ec2: Any, door: AwsHosts) -> None:
+    running, stopped = launch(ec2, "TT-ec2-1", "TT-ec2-1")
+    ec2.stop_instances(InstanceIds=[stopped])
+    assert door.states("Name", "TT-ec2-1") == {running: "running", stopped: "stopped"}
+
+
 def test_a_fleet_is_found_by_a_common_tag_in_the_order_of_its_names(
     ec2: Any, door: AwsHosts
 ) -> None:
@@ -151,6 +157,17 @@ def test_the_detailed_status_is_what_counts() -> None:
 def test_a_command_that_ssm_does_not_list_yet_has_no_invocations() -> None:
     with LoopbackServer(Scripted(200, {})) as server:
         assert door_to(server).invocations(COMMAND) == []
+
+
+def test_an_agent_is_told_with_its_last_ping() -> None:
+    row = {"InstanceId": HOST.instance_id, "PingStatus": "Online", "LastPingDateTime": 1795645684}
+    aws = Scripted(200, {"InstanceInformationList": [row]})
+    with LoopbackServer(aws) as server:
+        (agent,) = door_to(server).agents([HOST])
+    assert (agent.instance_id, agent.ping, agent.version) == (HOST.instance_id, "Online", "")
+    assert agent.last_ping.timestamp() == 1795645684
+    wanted = {"Filters": [{"Key": "InstanceIds", "Values": [HOST.instance_id]}]}
+    assert aws.asked == [("DescribeInstanceInformation", wanted)]
 
 
 def test_cancelling_names_the_command() -> None:
