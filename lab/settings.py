@@ -82,10 +82,10 @@ class LabSettings:
     """`private`, or the address of the engine that answered when the lab was made."""
 
     @classmethod
-    def create(cls, home: Path, *, hosts: int = 1) -> Self:
-        """Choose the ports, invent the credentials and write them down."""
+    def create(cls, home: Path, *, hosts: int = 1, promised: frozenset[int] = frozenset()) -> Self:
+        """Choose ports that are not promised, invent the credentials and write them down."""
         name = lab_name(home)
-        taken: set[int] = set()
+        taken = set(promised)
         ports = {key: choose_port(wish, taken) for key, wish in SERVICE_PORTS.items()}
         settings = cls(
             home=home,
@@ -123,10 +123,10 @@ class LabSettings:
         draft.write_text(json.dumps({**asdict(self), "home": str(self.home)}, indent=2) + "\n")
         draft.rename(target)
 
-    def with_hosts(self, number: int) -> Self:
+    def with_hosts(self, number: int, *, promised: frozenset[int] = frozenset()) -> Self:
         """The same lab with at least this many hosts; those that exist keep their ports."""
         taken = {port for host in self.hosts for port in host.ports.values()}
-        taken |= set(self.ports.values())
+        taken |= {*self.ports.values(), *promised}
         more = range(len(self.hosts) + 1, number + 1)
         return replace(self, hosts=self.hosts + tuple(new_host(self.name, n, taken) for n in more))
 

@@ -20,6 +20,7 @@ from lab.images.build import Materials, build_missing, download, plan
 from lab.images.deliver import deliver, forget_unused
 from lab.instance import Instance, start_forwards
 from lab.lab import ROOT, Lab, lock_file
+from lab.neighbours import choosing_ports
 from lab.packages import locked
 from lab.ports import answers
 from lab.processes import wait_until
@@ -27,7 +28,7 @@ from lab.registry import PACKAGES as REGISTRY
 from lab.registry import start_registries
 from lab.services import github_seed
 from lab.services.aws import launch
-from lab.settings import LabSettings, settings_file
+from lab.settings import LabSettings, default_cache, settings_file
 from lab.steps import Step, run_steps
 
 AGENT_SECONDS = 60
@@ -61,18 +62,22 @@ def run(args: argparse.Namespace) -> int:
 
 def prepare(home: Path, hosts: int) -> LabSettings:
     """The settings of this home, made or extended as asked for."""
-    if settings_file(home).exists():
-        settings = LabSettings.load(home).with_hosts(hosts)
-    elif home.exists() and any(home.iterdir()):
-        raise LabError(f"{home} is not empty and holds no lab; set TT_LAB_HOME to another place")
-    elif len(str(home)) > LONGEST_HOME:
-        raise LabError(f"{home} is too long a path for sockets; set TT_LAB_HOME to a shorter one")
-    else:
-        settings = LabSettings.create(home, hosts=hosts)
-    if not settings.engine:
-        settings = replace(settings, engine=choose_engine(os.environ))
-    settings.save()
+    with choosing_ports(home, default_cache()) as promised:
+        settings = _settings(home, hosts, frozenset(promised))
+        if not settings.engine:
+            settings = replace(settings, engine=choose_engine(os.environ))
+        settings.save()
     return settings
+
+
+def _settings(home: Path, hosts: int, promised: frozenset[int]) -> LabSettings:
+    if settings_file(home).exists():
+        return LabSettings.load(home).with_hosts(hosts, promised=promised)
+    if home.exists() and any(home.iterdir()):
+        raise LabError(f"{home} is not empty and holds no lab; set TT_LAB_HOME to another place")
+    if len(str(home)) > LONGEST_HOME:
+        raise LabError(f"{home} is too long a path for sockets; set TT_LAB_HOME to a shorter one")
+    return LabSettings.create(home, hosts=hosts, promised=promised)
 
 
 def online(settings: LabSettings) -> set[str]:
