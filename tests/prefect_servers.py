@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+from prefect.events.worker import EventsWorker
+from prefect.logging.handlers import APILogWorker
 from prefect.settings import (
     PREFECT_API_AUTH_STRING,
     PREFECT_API_URL,
@@ -19,6 +21,7 @@ from prefect.settings import (
 
 ROOT = Path(__file__).parents[1]
 _STARTS_WITHIN_SECONDS = 180
+_DELIVERY_SECONDS = 20
 
 
 def free_port() -> int:
@@ -110,6 +113,7 @@ def prefect_server_in(
     folder: Path, *, settings: Mapping[str, str] | None = None
 ) -> Iterator[PrefectServer]:
     """A server that is up, and the one that this process speaks to meanwhile."""
+    deliver_what_was_said()
     server = PrefectServer(folder, settings=settings)
     server.start()
     login = server.environment.get("PREFECT_API_AUTH_STRING")
@@ -118,8 +122,19 @@ def prefect_server_in(
             {PREFECT_API_URL: server.api_url, PREFECT_API_AUTH_STRING: login or None}
         ):
             yield server
+            deliver_what_was_said()
     finally:
         server.stop()
+
+
+def deliver_what_was_said() -> None:
+    """Have this process's events and logs delivered, and the next ones sent to whoever is next.
+
+    Prefect's senders keep to the server they began with. Left alone they would go on to a
+    server that is gone, 1.5 s for each event, and the process would not end before that.
+    """
+    for sender in (EventsWorker, APILogWorker):
+        sender.drain_all(timeout=_DELIVERY_SECONDS)
 
 
 @contextmanager

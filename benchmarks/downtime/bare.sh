@@ -36,32 +36,42 @@ remove() { # service
     ((${#found[@]} == 0)) || docker rm --force "${found[@]}" >/dev/null
 }
 
+login() {
+    # shellcheck disable=SC2016 # GITHUB_TOKEN is Doppler's
+    with_secrets bash -c 'printf %s "$GITHUB_TOKEN" |
+        docker login "$REGISTRY" --username "$REGISTRY_USER" --password-stdin' >/dev/null 2>&1
+}
+
+logout() { docker logout "$REGISTRY" >/dev/null; }
+
 prepare() {
     printf 'services:\n  app: {ports: ["8080:8080"]}\n  gateway: {profiles: [none]}\n' >"$DIRECT"
     remove gateway
     remove app
+    login
     render_alertmanager
     compose up --detach --no-deps app
+    logout
 }
 
 script() {
     cd "$CLONE"
     git fetch --quiet --all
     git reset --quiet --hard "$REVISION"
-    # shellcheck disable=SC2016 # GITHUB_TOKEN is Doppler's
-    with_secrets bash -c 'printf %s "$GITHUB_TOKEN" |
-        docker login "$REGISTRY" --username "$REGISTRY_USER" --password-stdin' >/dev/null
+    login
     render_alertmanager
     compose pull --quiet
     compose up --detach --force-recreate
     docker image prune --force >/dev/null
-    docker logout "$REGISTRY" >/dev/null
+    logout
 }
 
 app() {
+    login
     render_alertmanager
-    docker image inspect "$IMAGE" >/dev/null 2>&1 || compose pull --quiet app
+    compose pull --quiet app
     compose up --detach app
+    logout
 }
 
 restore() {
