@@ -18,8 +18,10 @@ from blocks.buildx import Buildx
 from blocks.doppler import DopplerSecrets
 from blocks.github import GitHubRepository
 from blocks.registry import Registry
+from blocks.slack import Channel, SlackBot, WebhookChannel
 from delivery.errors import BadRequest, ConfigurationError
 from delivery.image import ImageRepository
+from delivery.notification import NotificationPolicy
 from delivery.policies import (
     ApprovalPolicy,
     HealthPolicy,
@@ -110,6 +112,9 @@ class Environment(Block):
     approval: ApprovalPolicy = Field(
         default_factory=ApprovalPolicy, description="Whether a person must agree first."
     )
+    notifications: NotificationPolicy = Field(
+        default_factory=NotificationPolicy, description="What is announced, and when."
+    )
     aws: AwsCredentials = Field(default=..., title="AWS", description="Reaches EC2 and SSM.")
     github: GitHubCredentials = Field(
         default=..., title="GitHub", description="May read code and write tags and releases."
@@ -120,6 +125,11 @@ class Environment(Block):
     docker_host: DockerHost = Field(default=..., description="The engine that builds images.")
     doppler: DopplerSecrets = Field(default=..., description="The secrets' project and config.")
     slack: SlackWebhook | None = Field(default=None, description="Where to announce deploys.")
+    slack_bot: SlackBot | None = Field(
+        default=None,
+        title="Slack bot",
+        description="Instead of the webhook: a bot, whose message shows how the deploy stands.",
+    )
 
     _hosts_door: AwsHosts | None = PrivateAttr(default=None)
 
@@ -194,6 +204,12 @@ class Environment(Block):
                 next_command=f"python -m deployments.register {self.name}",
             )
         return str(self.github.token.get_secret_value())
+
+    def channel(self) -> Channel | None:
+        """Where deploys are announced: the bot's channel, else the webhook's; None if neither."""
+        if self.slack_bot is not None:
+            return self.slack_bot.get_client()
+        return WebhookChannel(self.slack) if self.slack is not None else None
 
     def registry_door(self) -> Registry:
         """The image repository's HTTP API."""

@@ -16,6 +16,7 @@
     ├── SecretsError            Doppler
     │   └── SecretsUnavailable  (transient)
     ├── PrefectUnavailable      (transient)
+    ├── ChannelError            Slack did not take an announcement
     └── HostError
         ├── HostNotFound        none, or not the expected number
         ├── HostUnreachable     SSM did not deliver (transient)
@@ -137,6 +138,10 @@ class SecretsUnavailable(SecretsError, TransientError):
 
 class PrefectUnavailable(TransientError):
     """The Prefect server did not answer, or did not do what it was asked for."""
+
+
+class ChannelError(DeliveryError):
+    """A channel did not take an announcement; no deploy fails by it."""
 
 
 class HostError(DeliveryError):

@@ -19,6 +19,7 @@ class Journal:
     """Collects the facts of one deploy; ``report`` turns them into the report.
 
     ``clock`` gives seconds that only grow (``time.monotonic``); ``started`` is aware.
+    ``on_start`` is called once, as soon as it is known which release this is about.
     """
 
     environment: str
@@ -37,6 +38,7 @@ class Journal:
     health: Health = field(default_factory=lambda: Health(()))
     failure: Failure | None = None
     stages: list[StageTime] = field(default_factory=list)
+    on_start: Callable[["Journal"], None] | None = None
     _began: float = field(init=False)
 
     def __post_init__(self) -> None:
@@ -71,12 +73,19 @@ class Journal:
         self.version = release.version
         self.revision = release.sha
         self.release_url = release.url
+        self._start()
 
     def note_bundle(self, bundle: Bundle, image: Image) -> None:
         """Remember exactly what is to run."""
         self.version = bundle.version
         self.revision = bundle.revision
         self.image = image
+        self._start()
+
+    def _start(self) -> None:
+        if self.on_start is not None:
+            start, self.on_start = self.on_start, None
+            start(self)
 
     def note_unhealthy(self) -> None:
         """Turn the first probe that did not hold into the failure to report."""

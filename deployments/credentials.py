@@ -7,7 +7,12 @@ from typing import Self
 from delivery.errors import ConfigurationError
 
 _NEEDED = ("TT_GITHUB_TOKEN", "TT_REGISTRY_USERNAME", "TT_REGISTRY_PASSWORD", "TT_DOPPLER_TOKEN")
-_OPTIONAL = ("TT_SLACK_WEBHOOK_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+_OPTIONAL = (
+    "TT_SLACK_WEBHOOK_URL",
+    "TT_SLACK_BOT_TOKEN",
+    "AWS_ACCESS_KEY_ID",
+    "AWS_SECRET_ACCESS_KEY",
+)
 SECRET_VARIABLES = frozenset({*_NEEDED, *_OPTIONAL, "AWS_SESSION_TOKEN"})
 
 
@@ -15,8 +20,8 @@ SECRET_VARIABLES = frozenset({*_NEEDED, *_OPTIONAL, "AWS_SESSION_TOKEN"})
 class Credentials:
     """The secrets of one environment; none of them shows in ``repr``.
 
-    Without AWS keys the worker's own role or profile is used; without a Slack webhook
-    nothing is announced.
+    Without AWS keys the worker's own role or profile is used; without a Slack webhook and
+    without a bot's token nothing is announced.
     """
 
     registry_username: str
@@ -24,6 +29,7 @@ class Credentials:
     registry_password: str = field(repr=False)
     doppler_token: str = field(repr=False)
     slack_webhook_url: str = field(default="", repr=False)
+    slack_bot_token: str = field(default="", repr=False)
     aws_access_key_id: str = field(default="", repr=False)
     aws_secret_access_key: str = field(default="", repr=False)
 
@@ -42,6 +48,7 @@ class Credentials:
             registry_password=given["TT_REGISTRY_PASSWORD"],
             doppler_token=given["TT_DOPPLER_TOKEN"],
             slack_webhook_url=given.get("TT_SLACK_WEBHOOK_URL", ""),
+            slack_bot_token=given.get("TT_SLACK_BOT_TOKEN", ""),
             aws_access_key_id=given.get("AWS_ACCESS_KEY_ID", ""),
             aws_secret_access_key=given.get("AWS_SECRET_ACCESS_KEY", ""),
         )

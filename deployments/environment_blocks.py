@@ -13,12 +13,14 @@ from pydantic import SecretStr, ValidationError
 
 from blocks.doppler import DopplerSecrets
 from blocks.environment import Environment
+from blocks.slack import SlackBot
 from delivery.errors import ConfigurationError
 from deployments.credentials import Credentials
 from deployments.environment_file import (
     AwsAccount,
     DopplerConfig,
     EnvironmentFile,
+    SlackBotChannel,
     SlackChannel,
     problems_of,
 )
@@ -66,6 +68,8 @@ def environment_blocks(
     }
     if credentials.slack_webhook_url:
         doors["slack"] = _slack(file.doors.slack, credentials)
+    if credentials.slack_bot_token:
+        doors["slack_bot"] = _slack_bot(file.doors.slack_bot, credentials)
     blocks = EnvironmentBlocks(name, file.settings, doors)
     blocks.environment(doors)
     return blocks
@@ -105,3 +109,15 @@ def _slack(channel: SlackChannel, credentials: Credentials) -> SlackWebhook:
     if not url.startswith(("https://", "http://")):
         raise ConfigurationError("TT_SLACK_WEBHOOK_URL is not an http(s) URL.")
     return SlackWebhook(url=SecretStr(url), allow_private_urls=channel.allow_private_urls)
+
+
+def _slack_bot(channel: SlackBotChannel, credentials: Credentials) -> SlackBot:
+    if not channel.channel:
+        raise ConfigurationError(
+            "TT_SLACK_BOT_TOKEN is set, but the environment file names no channel for the bot.",
+            next_command="Write `slack_bot: {channel: C0123456789}` into the environment file.",
+        )
+    address = {"api_url": channel.api_url} if channel.api_url else {}
+    return SlackBot(
+        token=SecretStr(credentials.slack_bot_token), channel=channel.channel, **address
+    )

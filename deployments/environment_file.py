@@ -60,6 +60,13 @@ class SlackChannel(Policy):
     )
 
 
+class SlackBotChannel(Policy):
+    """Where a bot announces deploys instead; its token is a secret."""
+
+    channel: str = Field(default="", description="The channel's id; needed if there is a token.")
+    api_url: str = Field(default="", description="Another address than Slack's own Web API.")
+
+
 class Doors(Policy):
     """The sections of the file that say how a door is reached."""
 
@@ -67,9 +74,19 @@ class Doors(Policy):
     doppler: DopplerConfig
     docker_host: BuildEngine = Field(default_factory=BuildEngine)
     slack: SlackChannel = Field(default_factory=SlackChannel)
+    slack_bot: SlackBotChannel = Field(default_factory=SlackBotChannel)
 
 
-_MADE_OTHERWISE = {"name", "aws", "github", "registry", "docker_host", "doppler", "slack"}
+_MADE_OTHERWISE = {
+    "name",
+    "aws",
+    "github",
+    "registry",
+    "docker_host",
+    "doppler",
+    "slack",
+    "slack_bot",
+}
 _OWN_FIELDS: dict[str, Any] = {
     name: (field.annotation, field)
     for name, field in Environment.model_fields.items()

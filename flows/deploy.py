@@ -57,7 +57,14 @@ def deploy(
             journal.note_bundle(bundle, image)
         return roll_out(target, hosts, plan_rollout(states, bundle, generation=generation), journal)
 
-    return reported(environment, deliver, actor=actor, reason=reason, first=gate.ask)
+    return reported(
+        environment,
+        deliver,
+        actor=actor,
+        reason=reason,
+        first=gate.ask,
+        announced=not dry_run,
+    )
 
 
 def main(arguments: list[str]) -> int:

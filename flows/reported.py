@@ -17,17 +17,25 @@ from delivery.report import Outcome
 from flows.ending import end_with
 from tasks.artifacts import publish_report
 from tasks.environments import one_deploy_at_a_time, superseded_by
+from tasks.notify import Announcer
 
 Work = Callable[[Environment, Journal], Outcome]
 Ask = Callable[[Environment, Journal], None]
 
 
 def reported(
-    environment: str, work: Work, *, actor: str, reason: str, first: Ask | None = None
+    environment: str,
+    work: Work,
+    *,
+    actor: str,
+    reason: str,
+    first: Ask | None = None,
+    announced: bool = True,
 ) -> State[Any]:
     """Do ``work`` in the environment, alone, and end with a report of it.
 
     ``first`` may wait for a person: it is done before the environment's slot is taken.
+    ``announced`` is False for what touches nothing: nobody is told of it.
 
     A failure is an outcome too: REFUSED if the hosts were not touched for a reason that
     asking again would not change, FAILED else.
@@ -40,8 +48,12 @@ def reported(
         clock=time.monotonic,
         run_url=runtime.flow_run.ui_url or "",
     )
+    announcer: Announcer | None = None
     try:
         target = load_environment(environment)
+        if announced:
+            announcer = Announcer(target, kind=runtime.flow_run.flow_name or "deploy")
+            journal.on_start = announcer.start
         if first is not None:
             first(target, journal)
         with one_deploy_at_a_time(target):
@@ -59,6 +71,8 @@ def reported(
         outcome = Outcome.FAILED
     report = journal.report(outcome)
     publish_report(report)
+    if announcer is not None:
+        announcer.end(report)
     return end_with(report)
 
 

@@ -40,8 +40,10 @@ def addresses(settings: LabSettings, docker_host: str) -> dict[str, str]:
         "TT_LAB_REPOSITORY": settings.slug,
         "TT_LAB_REGISTRY": settings.registry,
         "TT_LAB_DOPPLER_URL": settings.url("doppler"),
+        "TT_LAB_SLACK_URL": settings.url("slack"),
         "TT_LAB_DOCKER_HOST": docker_host,
         "TT_LAB_APP_URL": settings.hosts[0].app_url,
+        "TT_LAB_GRAFANA_URL": f"http://localhost:{settings.hosts[0].ports['grafana']}",
         "AWS_DEFAULT_REGION": settings.region,
     }
 

@@ -75,6 +75,7 @@ class LabSettings:
     aws_access_key_id: str
     aws_secret_access_key: str
     webhook_secret: str
+    slack_bot_token: str = ""
     owner: str = "tt-lab"
     repository: str = "tt-backend"
     region: str = "ap-northeast-2"
@@ -100,6 +101,7 @@ class LabSettings:
             aws_access_key_id="AKIA" + random_id(16),
             aws_secret_access_key=random_text(40),
             webhook_secret=random_text(40),
+            slack_bot_token=f"xoxb-{random_text(12)}-{random_text(24)}",
         )
         settings.save()
         return settings

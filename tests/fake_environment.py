@@ -23,6 +23,7 @@ SECRETS = {
     "registry": "secret-of-the-registry",
     "aws": "secret/of+the/aws/account",
     "doppler": "dp.st.prd." + "secret0of0doppler",
+    "slack": "secret0of0slack",
 }
 IMAGE = "ghcr.io/tt/app"
 

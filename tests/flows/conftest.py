@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 from prefect import get_client
+from prefect.blocks.notifications import SlackWebhook
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
 from prefect_aws import AwsCredentials
 from prefect_aws.client_parameters import AwsClientParameters
@@ -25,6 +26,7 @@ from tests.fakes import Handler, RegistryDouble, served
 from tests.prefect_world import run_log
 from tests.repositories import GitHubOf, WorkingRepository
 from tests.scripted_hosts import SHA, HostWorld, ScriptedHosts
+from tests.slack_double import SlackDouble
 
 __all__ = ["run_log"]
 
@@ -39,6 +41,7 @@ class World:
     aws: ScriptedHosts
     github: GitHubOf
     registry: RegistryDouble
+    slack: SlackDouble
 
     @property
     def host(self) -> HostWorld:
@@ -83,6 +86,7 @@ class Registered:
     aws: Relay
     github: Relay
     registry: Relay
+    slack: Relay
 
 
 @pytest.fixture(scope="session")
@@ -91,8 +95,9 @@ def registered(
 ) -> Iterator[Registered]:
     """An environment on Prefect's test server, quick to judge: one look, a second's patience."""
     source = tmp_path_factory.mktemp("source") / "application"
-    aws, github, registry = Relay(), Relay(), Relay()
-    with served(aws, github, registry) as (at_aws, at_github, at_registry):
+    aws, github, registry, slack = Relay(), Relay(), Relay(), Relay()
+    with served(aws, github, registry, slack) as (at_aws, at_github, at_registry, at_slack):
+        webhook = f"{at_slack.url}/services/T1/B1/{SECRETS['slack']}"
         image = f"{at_registry.address}/tt/app"
         Environment(
             **settings(
@@ -100,6 +105,7 @@ def registered(
                 image=image,
                 git_url=str(source),
                 github_api_url=at_github.url,
+                slack=SlackWebhook(url=SecretStr(webhook), allow_private_urls=True),
                 health={"passes": 1, "interval_seconds": 0.1, "deadline_seconds": 1},
                 aws=AwsCredentials(
                     aws_access_key_id="testing",
@@ -114,7 +120,7 @@ def registered(
                 ),
             )
         ).save("testing", overwrite=True)
-        yield Registered("testing", image, source, aws, github, registry)
+        yield Registered("testing", image, source, aws, github, registry, slack)
 
 
 @pytest.fixture
@@ -126,10 +132,11 @@ def world(
     application = WorkingRepository(registered.source)
     application.commit("feat: first")
     aws, github, registry = ScriptedHosts(), GitHubOf(application), RegistryDouble()
+    slack = registered.slack.to = SlackDouble()
     registered.aws.to, registered.github.to, registered.registry.to = aws, github, registry
     with get_client(sync_client=True) as client:
         ensure_limit(client, f"deploy-{registered.name}")
     # Each flow would wait up to a second for its heart to stop beating.
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-        yield World(registered.name, registered.image, application, aws, github, registry)
+        yield World(registered.name, registered.image, application, aws, github, registry, slack)
     shutil.rmtree(registered.source)
