@@ -38,6 +38,8 @@ def environment(lab: Lab) -> dict[str, str]:
         "PREFECT_UI_API_URL": url,
         # Leases held in memory are lost with the server, and runs that hold a slot abort.
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": LEASES,
+        # A worker asks for work every 10 s unless told; a person waits for that.
+        "PREFECT_WORKER_QUERY_SECONDS": "2",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
         "DO_NOT_TRACK": "1",

@@ -3,12 +3,16 @@
 #
 #   fast     no server, no lab; all of delivery's branches must be covered
 #   prefect  with Prefect's test server
-#   e2e      the product in a lab of the tests' own, which is gone afterwards
+#   e2e      the product in labs of the tests' own, which are gone afterwards
+#
+# TT_TEST_WORKERS processes share a stage's files (2), each with its own server or lab; 0 has
+# all tests run one after the other in one process.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 PATH=$PWD/.venv/bin:$PATH
 
 readonly LAB=${TT_LAB_HOME:-.lab-test}
+readonly WORKERS=${TT_TEST_WORKERS:-2}
 
 fast() {
     tests -m "not prefect and not e2e" \
@@ -20,7 +24,7 @@ e2e() { tests -m e2e; }
 # Not in the foreground: bash would answer a signal only once pytest has ended. In a group of
 # its own, so that what it is waiting for can be ended with it.
 tests() {
-    setsid pytest "$@" &
+    setsid pytest --numprocesses "$WORKERS" --dist loadfile --durations=15 "$@" &
     running=$!
     wait "$running"
 }
@@ -28,9 +32,11 @@ tests() {
 end() {
     [[ -z ${running:-} ]] || kill -- "-$running" 2>/dev/null || true
     # The tests take their lab down; a pytest that was killed could not.
-    if [[ -f $LAB/lab.json && -z ${TT_LAB_KEEP:-} ]]; then
-        python -m lab --home "$LAB" down
-    fi
+    [[ -z ${TT_LAB_KEEP:-} ]] || return 0
+    local settings
+    for settings in "$LAB"/lab.json "$LAB"-gw*/lab.json; do
+        [[ ! -f $settings ]] || python -m lab --home "${settings%/*}" down
+    done
 }
 trap end EXIT
 trap 'exit 130' INT

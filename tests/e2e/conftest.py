@@ -1,6 +1,7 @@
 """The lab of the end-to-end tests: one for the session, beside whatever else is up.
 
-It lies in TT_LAB_HOME or in `.lab-test`, has no Prefect (the tests bring their own), and is
+It lies in TT_LAB_HOME or in `.lab-test` (behind which a parallel run writes its worker's name), has
+no Prefect (the tests bring their own), and is
 gone afterwards unless TT_LAB_KEEP=1. What an earlier run left behind, however it ended, is
 taken down first.
 """
@@ -20,8 +21,10 @@ __all__ = ["ROOT", "RunningLab", "lab_command"]
 @pytest.fixture(scope="session")
 def lab_home() -> Path:
     """Where the tests' lab lies."""
-    chosen = os.environ.get("TT_LAB_HOME")
-    return Path(chosen).absolute() if chosen else ROOT / ".lab-test"
+    chosen = Path(os.environ.get("TT_LAB_HOME") or ROOT / ".lab-test").absolute()
+    # pytest-xdist's workers have a lab each.
+    worker = os.environ.get("PYTEST_XDIST_WORKER")
+    return chosen.with_name(f"{chosen.name}-{worker}") if worker else chosen
 
 
 @pytest.fixture(scope="session")
