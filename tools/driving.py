@@ -98,14 +98,18 @@ class Answered:
 
 
 class Delivering:
-    """The product in the lab's environment ``lab``."""
+    """The product in one environment of the lab, seen at one of its hosts."""
 
-    def __init__(self, lab: DrivenLab) -> None:
+    def __init__(
+        self, lab: DrivenLab, *, environment: str = "lab", host: str = "1", app_url: str = ""
+    ) -> None:
         self.lab = lab
-        self.app_url = str(lab.status["app_url"])
+        self.environment = environment
+        self.host = host
+        self.app_url = app_url or str(lab.status["app_url"])
 
     def run(self, flow: str, *arguments: str) -> Answered:
-        """``python -m flows.FLOW --environment lab ARGUMENTS --json`` to its end."""
+        """``python -m flows.FLOW --environment ENVIRONMENT ARGUMENTS --json`` to its end."""
         done = subprocess.run(
             self._command(flow, *arguments),
             cwd=ROOT,
@@ -148,22 +152,23 @@ class Delivering:
         return str(reply.json().get("version", "")) if reply.status_code == 200 else ""
 
     def containers(self) -> dict[str, str]:
-        """Container ids of the project on host 1, by container name, running ones only."""
-        listed = self.lab.exec("docker", "ps", "--no-trunc", "--format", "{{.Names}} {{.ID}}")
+        """Container ids of the project on the host, by container name, running ones only."""
+        shown = ("--no-trunc", "--format", "{{.Names}} {{.ID}}")
+        listed = self.lab.exec("docker", "ps", *shown, host=self.host)
         pairs = (line.split() for line in listed.splitlines() if line.startswith("tt-"))
         return dict(pairs)
 
     def app_containers(self) -> list[str]:
-        """The application's containers on host 1, stopped ones too."""
+        """The application's containers on the host, stopped ones too."""
         listed = self.lab.exec(
             "docker", "ps", "--all", "--format", "{{.Names}}",
-            "--filter", "label=com.docker.compose.service=app",
+            "--filter", "label=com.docker.compose.service=app", host=self.host,
         )  # fmt: skip
         return sorted(listed.split())
 
     def record(self) -> list[dict[str, Any]]:
         """The host's own record of healthy releases, oldest first."""
-        text = self.lab.exec("cat", "/var/lib/tt-deploy/releases.jsonl")
+        text = self.lab.exec("cat", "/var/lib/tt-deploy/releases.jsonl", host=self.host)
         return [json.loads(line) for line in text.splitlines()]
 
     def tags(self) -> list[str]:
@@ -202,8 +207,6 @@ class Delivering:
         process.send_signal(signal.SIGKILL)
         process.wait()
 
-    @staticmethod
-    def _command(flow: str, *arguments: str) -> list[str]:
-        return [
-            sys.executable, "-m", f"flows.{flow}", "--environment", "lab", *arguments, "--json",
-        ]  # fmt: skip
+    def _command(self, flow: str, *arguments: str) -> list[str]:
+        chosen = ("--environment", self.environment)
+        return [sys.executable, "-m", f"flows.{flow}", *chosen, *arguments, "--json"]

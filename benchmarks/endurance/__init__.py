@@ -1,0 +1,1 @@
+"""What takes too long for every test run: many deploys, many deaths, a fleet."""
