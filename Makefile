@@ -10,7 +10,7 @@ export PYTHONUNBUFFERED := 1
 # Made anew when the lock changes; `uv sync` itself decides what there is to do.
 READY := .venv/.ready
 
-.PHONY: help setup demo test test-fast lint check fix lab-up lab-down screenshots bench clean
+.PHONY: help setup demo test test-fast lint check fix lab-up lab-down screenshots bench downtime endurance clean
 
 help: ## List these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,6 +50,12 @@ screenshots: $(READY) ## Take the pictures of docs/images from the lab that is u
 
 bench: $(READY) ## Measure what the flows cost beside the host scripts
 	@python -m benchmarks
+
+downtime: $(READY) ## Measure what a deploy costs those who are served, beside today's script
+	@python -m benchmarks.downtime
+
+endurance: $(READY) ## Many deploys, many deaths, a fleet of three, under load (about 30 min)
+	@python -m benchmarks.endurance $(TRIALS)
 
 clean: ## Remove everything that these commands made in this directory
 	@if [[ -f .lab/lab.json ]]; then $(MAKE) lab-down; fi

@@ -1,8 +1,9 @@
 """``python -m benchmarks.endurance``: what takes too long for every test run.
 
-In the lab that is up: ten releases in a row; a worker killed at ten moments spread over a deploy, which is then
-started again; a fleet of three. Under an open-loop load on loopback. Fails if a request was
-lost while a healthy release could serve, or if anything is not as it should be afterwards.
+In the lab that is up: ten releases in a row; a worker killed at ten moments spread over a
+deploy, which is then started again; a fleet of three. Under an open-loop load on loopback.
+Fails if a request was lost while a healthy release could serve, or if anything is not as it
+should be afterwards.
 """
 
 import argparse
