@@ -28,7 +28,9 @@ from delivery.policies import (
     HostLayout,
     ReleasePages,
     RolloutPolicy,
+    SoakPolicy,
     StageTimeouts,
+    VerificationPolicy,
 )
 from delivery.redaction import redact
 
@@ -102,6 +104,12 @@ class Environment(Block):
     )
     health: HealthPolicy = Field(
         default_factory=HealthPolicy, description="When a deploy counts as healthy."
+    )
+    soak: SoakPolicy = Field(
+        default_factory=SoakPolicy, description="When a new release is worse than the one before."
+    )
+    verification: VerificationPolicy = Field(
+        default_factory=VerificationPolicy, description="How its watchers are verified."
     )
     releases: ReleasePages = Field(
         default_factory=ReleasePages, description="How releases show on GitHub."

@@ -57,6 +57,20 @@ class HostLayout(Policy):
         description="The only secret file on the host: Doppler's service token, mode 400.",
     )
     app_port: int = Field(default=8080, ge=1, le=65535, description="The application's port.")
+    redis_service: Word = Field(
+        default="redis-node-",
+        description="What the Redis nodes' services begin with; 1, 2, ... follow.",
+    )
+    redis_first_port: int = Field(
+        default=7000, ge=1, le=65435, description="The port of node 1; the others count on."
+    )
+
+    def redis_addresses(self, nodes: int) -> tuple[str, ...]:
+        """Where so many nodes answer, as ``service:port``."""
+        return tuple(
+            f"{self.redis_service}{number}:{self.redis_first_port + number - 1}"
+            for number in range(1, nodes + 1)
+        )
 
 
 class RolloutPolicy(Policy):
@@ -115,6 +129,13 @@ class HealthPolicy(Policy):
     interval_seconds: float = Field(
         default=1.0, ge=0.1, le=60, description="Seconds between two looks of one probe."
     )
+    span_seconds: float = Field(
+        default=6.0,
+        ge=0,
+        le=300,
+        description="How far apart the first and the last of those passes lie at least; more than "
+        "the Redis Cluster's node timeout (5 s), within which a lost node is not noticed.",
+    )
     deadline_seconds: float = Field(
         default=180.0,
         ge=1,
@@ -124,6 +145,16 @@ class HealthPolicy(Policy):
     redis_nodes: int = Field(
         default=6, ge=0, le=100, description="Nodes of the Redis Cluster; 0 if there is none."
     )
+    lag_bytes: int = Field(
+        default=1_048_576, ge=0, description="How far a replica may be behind, Redis' or Postgres'."
+    )
+    overlapping_pools: int = Field(
+        default=2,
+        ge=0,
+        le=20,
+        description="Connection pools of the application that Postgres must have room for: two "
+        "releases overlap in a rollout.",
+    )
     actuator_over: Literal["ssm", "network"] = Field(
         default="ssm",
         description="Ask the actuator on the host through SSM, or straight over the network.",
@@ -131,6 +162,79 @@ class HealthPolicy(Policy):
     actuator_url: str = Field(
         default="",
         description="The health endpoint as the worker reaches it; only for 'network'.",
+    )
+
+    @property
+    def pause_seconds(self) -> float:
+        """Seconds between two passes, so that all of them span ``span_seconds``."""
+        pauses = self.passes - 1
+        return max(self.interval_seconds, self.span_seconds / pauses if pauses else 0)
+
+
+class SoakPolicy(Policy):
+    """When a release that took over is worse than the one before it, as Prometheus sees it.
+
+    Worse by the factor and by the absolute amount, in enough requests: all must be met.
+    """
+
+    watch_seconds: int = Field(
+        default=60,
+        ge=0,
+        le=3600,
+        description="How long after its start a new release is compared with the time before it; "
+        "1: one look. 0: Prometheus is not asked.",
+    )
+    interval_seconds: float = Field(
+        default=10.0,
+        ge=0.1,
+        le=600,
+        description="Seconds between two looks; sooner than Prometheus scrapes they see the same.",
+    )
+    warm_up_seconds: int = Field(
+        default=25,
+        ge=0,
+        le=3600,
+        description="For so long after its start its latency is not counted: a new JVM is slow.",
+    )
+    before_minutes: int = Field(
+        default=30, ge=1, le=1440, description="How much of the time before it is compared with."
+    )
+    least_requests: int = Field(
+        default=100, ge=1, description="Fewer before or after it, and nothing is judged."
+    )
+    least_errors: int = Field(default=5, ge=1, description="Fewer failed requests never count.")
+    error_factor: float = Field(default=3.0, ge=1, description="So many times the share of errors,")
+    error_percent: float = Field(
+        default=1.0, ge=0, le=100, description="and so many percent points more, are worse."
+    )
+    latency_factor: float = Field(default=2.0, ge=1, description="So many times the p95 latency,")
+    latency_ms: float = Field(
+        default=250.0, ge=0, description="and so many milliseconds more, are worse."
+    )
+
+
+class VerificationPolicy(Policy):
+    """How the watchers of an environment are verified."""
+
+    patience_seconds: float = Field(
+        default=30.0,
+        ge=0,
+        le=600,
+        description="How long what fails is looked at again: after a start, Prometheus needs a "
+        "scrape or two.",
+    )
+    drill_every_hours: float = Field(
+        default=20.0,
+        ge=0,
+        le=720,
+        description="A drill that is not asked for by name is left out if the last one is younger; "
+        "a little less than a day, so that a daily one is never late by a minute.",
+    )
+    drill_seconds: int = Field(
+        default=120,
+        ge=10,
+        le=900,
+        description="How long the drill's alert may take to Slack, and so long again to resolve.",
     )
 
 

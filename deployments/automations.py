@@ -27,6 +27,7 @@ _ENDINGS = {
     f"prefect.flow-run.{name}"
     for name in (
         *("Completed", "Failed", "Cancelled", "Crashed", "Suspended"),
+        *("Healthy", "Unhealthy", "Verified", "NotVerified"),
         *(outcome.state_name for outcome in Outcome),
     )
 }

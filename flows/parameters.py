@@ -1,6 +1,6 @@
 """The parameters that flows share: titles and help as the Prefect UI's forms show them."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -61,4 +61,19 @@ WayBack = Annotated[
 OnlyHosts = Annotated[
     list[str] | None,
     shown("Only hosts", "Names of hosts to look at. Empty: all of them."),
+]
+AfterTakeover = Annotated[
+    bool,
+    shown(
+        "After a takeover",
+        "A release has just taken over: compare its errors and latency with those before it.",
+    ),
+]
+DrillWhen = Annotated[
+    Literal["no", "if due", "now"],
+    shown(
+        "Drill",
+        "Whether an alert, said to be a drill, goes from Prometheus to Slack and is resolved: "
+        "now, or if the last one is about a day old.",
+    ),
 ]

@@ -16,7 +16,7 @@ from delivery.redaction import redact
 from delivery.report import Outcome
 from delivery.rollout import Bundle, HostOutcome, Rollout, RolloutPlan, plan_rollout, waves
 from flows.ending import command_line, run_command, run_name, run_reported
-from flows.healthcheck import healthcheck
+from flows.healthcheck import check_health
 from flows.parameters import Actor, EnvironmentName, Reason, Tag
 from flows.reported import log_failure, reported
 from tasks.artifacts import publish_containers
@@ -77,7 +77,7 @@ def _take_over(
     try:
         done = journal.rollout = _switch_in_waves(target, hosts, plan, journal, touched)
         with journal.stage("healthcheck"):
-            journal.health = healthcheck(target.name)
+            journal.health = check_health(target.name, after_takeover=bool(done.changed_services))
     except Exception:
         log_failure()
         return _go_back(target, touched, plan, journal)
@@ -125,7 +125,8 @@ def _switch_in_waves(
 
 
 def _demand_health(target: Environment, wave: Sequence[Host], journal: Journal) -> None:
-    journal.health = healthcheck(target.name, only=[host.name for host in wave])
+    names = [host.name for host in wave]
+    journal.health = check_health(target.name, names, after_takeover=True)
     if journal.health.verdict is not Verdict.HEALTHY:
         journal.note_unhealthy()
         raise HostError("The first hosts are not healthy; the others were not touched.")
@@ -164,7 +165,7 @@ def _go_back(
             _prepare(target, hosts, plan.way_back)
             start_containers(target, hosts, plan.way_back, plan.generation)
         with journal.stage("healthcheck after going back"):
-            restored: Health = healthcheck(target.name)
+            restored: Health = check_health(target.name)
     except Exception:
         log_failure()
         return Outcome.ROLLBACK_FAILED

@@ -1,4 +1,4 @@
-"""The three probes: each looks until it holds or its deadline has passed."""
+"""The probes: each looks until it holds or its deadline has passed."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -14,17 +14,15 @@ from delivery.errors import HostError, TransientError
 from delivery.health import (
     ActuatorSamples,
     ActuatorSight,
-    PostgresSamples,
     Probe,
-    RedisSamples,
     Sample,
     Verdict,
     judge_actuator,
-    judge_postgres,
-    judge_redis,
     passes_in_a_row,
 )
 from delivery.policies import HealthPolicy
+from delivery.postgres_health import PostgresSamples, judge_postgres
+from delivery.redis_health import RedisSamples, judge_redis
 from tasks.hosts import layout_inputs
 from tasks.ssm import ScriptRun, run_script
 
@@ -52,26 +50,29 @@ def probe_actuator(target: Environment, host: Host) -> Probe:
 
 @task(name="probe redis", task_run_name="probe redis on {host.name}", **_PROBE)
 def probe_redis(target: Environment, host: Host) -> Probe:
-    """Every node ok, all slots served, each master followed by a linked replica."""
-    expected = target.health.redis_nodes
-    names = " ".join(f"redis-node-{n}:{6999 + n}" for n in range(1, expected + 1))
-    run = _looks(target, "probe_redis", {"TT_REDIS_NODES": names})
+    """Every node ok with the same slot map; each master takes a write and has a linked replica."""
+    expected, lag = target.health.redis_nodes, target.health.lag_bytes
+    nodes = " ".join(target.layout.redis_addresses(expected))
+    run = _looks(target, "probe_redis", {"TT_REDIS_NODES": nodes})
 
     def look() -> list[Sample]:
         answer = run_script(target.hosts_door(), [host], run, RedisSamples)
-        return [judge_redis(nodes, expected=expected) for nodes in answer[host.name].samples]
+        samples = answer[host.name].samples
+        return [judge_redis(sight, expected=expected, lag_bytes=lag) for sight in samples]
 
     return watch("redis", host, target.health, look)
 
 
 @task(name="probe postgres", task_run_name="probe postgres on {host.name}", **_PROBE)
 def probe_postgres(target: Environment, host: Host) -> Probe:
-    """SELECT 1 as the application's user, and not in recovery."""
+    """Takes a write of the application's user, and has room for the pools of two releases."""
+    pools, lag = target.health.overlapping_pools, target.health.lag_bytes
     run = _looks(target, "probe_postgres")
 
     def look() -> list[Sample]:
         answer = run_script(target.hosts_door(), [host], run, PostgresSamples)
-        return [judge_postgres(sight) for sight in answer[host.name].samples]
+        samples = answer[host.name].samples
+        return [judge_postgres(sight, pools=pools, lag_bytes=lag) for sight in samples]
 
     return watch("postgres", host, target.health, look)
 
@@ -103,7 +104,7 @@ def watch(
             break
         if not samples[-1].passed:
             get_run_logger().info("%s on %s: %s", name, host.name, samples[-1].detail)
-        sleep(policy.interval_seconds)
+        sleep(policy.pause_seconds if samples[-1].passed else policy.interval_seconds)
     verdict = Verdict.HEALTHY if passed else Verdict.UNHEALTHY
     return Probe(name, host.name, verdict, samples[-1].detail, len(samples), clock() - began)
 
@@ -119,13 +120,13 @@ def ask_actuator(url: str) -> ActuatorSight:
 
 def _looks(target: Environment, step: str, inputs: dict[str, str] | None = None) -> ScriptRun:
     policy = target.health
-    span = policy.passes * (policy.interval_seconds + 45)
+    span = policy.passes * (policy.pause_seconds + 45)
     return ScriptRun(
         step,
         {
             **layout_inputs(target),
             "TT_LOOKS": str(policy.passes),
-            "TT_INTERVAL": f"{policy.interval_seconds:g}",
+            "TT_INTERVAL": f"{policy.pause_seconds:g}",
             **(inputs or {}),
         },
         int(min(span, policy.deadline_seconds) + 15),

@@ -5,6 +5,7 @@
 behind a ``LoopbackServer`` and point an environment's AWS block at it.
 """
 
+import datetime
 import json
 import shlex
 import uuid
@@ -18,6 +19,7 @@ import httpx
 from tests.fakes import HttpDouble
 
 SHA = "0123456789abcdef0123456789abcdef01234567"
+NOW = 1_764_109_500.0
 Inputs = Mapping[str, str]
 
 
@@ -43,13 +45,17 @@ def failed(why: str, log: str = "the log's end") -> Ended:
 
 @dataclass
 class HostWorld:
-    """One host: the image that serves, its record, and which images never get healthy."""
+    """One host: the image that serves, its record, and which images never get healthy.
+
+    ``traffic`` is what its Prometheus would say of a release that took over, by figure.
+    """
 
     image: str = ""
     generation: int = 0
     record: list[str] = field(default_factory=list)
     unhealthy: set[str] = field(default_factory=set)
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
+    traffic: dict[str, float] = field(default_factory=dict)
     _orders: dict[str, list[Ended]] = field(default_factory=dict)
 
     def runs(self, image: str, version: str) -> None:
@@ -123,16 +129,66 @@ class HostWorld:
         return {"samples": [sight] * int(inputs["TT_LOOKS"])}
 
     def _probe_postgres(self, inputs: Inputs) -> dict[str, Any]:
-        return {"samples": [{"answer": "1|f"}] * int(inputs["TT_LOOKS"])}
+        sight = {"answered": True, "connections": 97, "used": 12, "pool": 10}
+        return {"samples": [sight] * int(inputs["TT_LOOKS"])}
 
     def _probe_redis(self, inputs: Inputs) -> dict[str, Any]:
         return {"samples": [redis_nodes()] * int(inputs["TT_LOOKS"])}
+
+    def _verify(self, inputs: Inputs) -> dict[str, Any]:
+        return watched_stack()
+
+    def _drill(self, inputs: Inputs) -> dict[str, Any]:
+        if inputs["TT_EVERY_HOURS"] != "0":
+            return {"last_hours": 1.0}
+        return {"fired": 4.0, "received": 5.0, "delivered": 6.0, "resolved": 20.0}
+
+    def _probe_soak(self, inputs: Inputs) -> dict[str, Any]:
+        return {"age_seconds": 100, "said": vector(**self.traffic)}
+
+
+def watched_stack(**changes: Any) -> dict[str, Any]:
+    """What ``verify.sh`` says of a stack that is watched as it should be."""
+    at = datetime.datetime.fromtimestamp(NOW - 5, datetime.UTC).isoformat()
+    target = {"labels": {"instance": "redis-node-1:7000"}, "scrapePool": "redis", "health": "up"}
+    fields = {
+        "now": NOW,
+        "app_started": NOW - 60,
+        "actuator_status": "200",
+        "actuator": '{"status":"UP"}',
+        "prometheus_ready": "200",
+        "prometheus_reloaded": "1",
+        "targets": json.dumps(
+            {"status": "success", "data": {"activeTargets": [{**target, "lastScrape": at}]}}
+        ),
+        "pools": '{"status":"success","data":{"scrapePools":["redis"]}}',
+        "alertmanagers": '{"status":"success","data":{"activeAlertmanagers":[{"url":"x"}]}}',
+        "alertmanager_ready": "200",
+        "alertmanager_reloaded": "1",
+        "receivers": "slack-warning\nslack-critical\nslack-drill",
+        "receivers_expected": "slack-warning\nslack-critical\nslack-drill",
+        "grafana": '{"database":"ok"}',
+        "datasources": '[{"name":"Prometheus","uid":"prometheus"}]',
+        "datasource_health": '{"status":"OK"}',
+        "dashboards": "tt-jvm\ntt-overview",
+        "dashboards_expected": "tt-jvm\ntt-overview",
+    }
+    return {**fields, **changes}
+
+
+def vector(**figures: float) -> str:
+    """What Prometheus answers to the soak's query; ``requests_after`` for "requests after"."""
+    series = [
+        {"metric": {"figure": name.replace("_", " ")}, "value": [1764000000.0, str(number)]}
+        for name, number in figures.items()
+    ]
+    return json.dumps({"status": "success", "data": {"resultType": "vector", "result": series}})
 
 
 def redis_nodes() -> list[dict[str, Any]]:
     """What six nodes of a whole cluster say."""
     slots = (5461, 5462, 5461)
-    common = {"state": "ok", "assigned": 16384, "ok": 16384, "known": 6}
+    common = {"state": "ok", "assigned": 16384, "ok": 16384, "known": 6, "slot_map": "4711"}
     masters = [
         {
             **common,
@@ -140,6 +196,7 @@ def redis_nodes() -> list[dict[str, Any]]:
             "id": f"m{n}",
             "role": "master",
             "slots": slots[n],
+            "written": "ok",
         }
         for n in range(3)
     ]

@@ -51,3 +51,17 @@ def test_a_policy_cannot_change_under_way() -> None:
 def test_ssm_delivers_within_no_less_than_thirty_seconds() -> None:
     with pytest.raises(ValidationError):
         StageTimeouts(delivery=29)
+
+
+def test_the_redis_nodes_are_where_the_stack_puts_them() -> None:
+    nodes = HostLayout().redis_addresses(6)
+    assert (nodes[0], nodes[-1], len(nodes)) == ("redis-node-1:7000", "redis-node-6:7005", 6)
+    assert HostLayout().redis_addresses(0) == ()
+
+
+@pytest.mark.parametrize(
+    ("passes", "span", "pause"), [(3, 6, 3.0), (3, 0, 1.0), (1, 6, 1.0), (7, 3, 1.0)]
+)
+def test_passes_are_spread_over_the_span(passes: int, span: float, pause: float) -> None:
+    policy = HealthPolicy(passes=passes, span_seconds=span, interval_seconds=1)
+    assert policy.pause_seconds == pause

@@ -4,12 +4,16 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
 import yaml
-from prefect.client.orchestration import get_client
+from prefect.client.orchestration import SyncPrefectClient, get_client
+from prefect.client.schemas.filters import DeploymentFilter, DeploymentFilterId
+from prefect.client.schemas.objects import FlowRun
 from prefect.client.schemas.schedules import CronSchedule
+from prefect.states import Completed
 
 from tests.prefect_servers import ROOT, PrefectServer, prefect_server_in
 
@@ -58,7 +62,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
     folder: Path = tmp_path_factory.mktemp("schedules")
     with prefect_server_in(folder) as server:
         server.run("prefect", "work-pool", "create", "tt-deploy", "--type", "process")
-        server.run("prefect", "--no-prompt", "deploy", "--name", "healthcheck/production")
+        for name in ("healthcheck/production", "verify/production"):
+            server.run("prefect", "--no-prompt", "deploy", "--name", name)
         yield server
 
 
@@ -77,12 +82,49 @@ def test_the_server_takes_the_schedule_and_lets_no_two_runs_overlap(server: Pref
     assert deployment.concurrency_options.collision_strategy == "CANCEL_NEW"
 
 
+@pytest.mark.parametrize("environment", ["staging", "production"])
+def test_who_watches_is_verified_every_day_with_a_drill(environment: str) -> None:
+    (schedule,) = of("verify", environment)["schedules"]
+    assert schedule.get("active", True)
+    assert schedule["cron"] == "30 10 * * *"
+    assert schedule["parameters"] == {"drill": "if due"}
+    assert of("verify", environment)["parameters"] == {"environment": environment}
+
+
+@pytest.mark.prefect(own_server=True)
+@pytest.mark.timeout(600)
+def test_a_release_is_verified_without_a_drill_and_without_its_waiting_for_that(
+    server: PrefectServer,
+) -> None:
+    with get_client(sync_client=True) as client:
+        verify = client.read_deployment_by_name("verify/production")
+        (schedule,) = verify.schedules
+        assert schedule.parameters == {"drill": "if due"}
+        released = client.create_flow_run_from_deployment(
+            client.read_deployment_by_name("healthcheck/production").id
+        )
+        client.set_flow_run_state(released.id, Completed(name="Deployed"), force=True)
+        due = time.monotonic() + 60
+        while not (runs := runs_of(client, verify.id)):
+            assert time.monotonic() < due, "nobody was asked to verify the release"
+            time.sleep(1)
+    assert [run.parameters for run in runs] == [{"environment": "production"}]
+
+
+def runs_of(client: SyncPrefectClient, deployment: UUID, *, planned: bool = False) -> list[FlowRun]:
+    """The runs of a deployment that its schedule planned, or those that were asked for."""
+    wanted = DeploymentFilter(id=DeploymentFilterId(any_=[deployment]))
+    runs = client.read_flow_runs(deployment_filter=wanted)
+    return [run for run in runs if run.auto_scheduled == planned]
+
+
 @pytest.mark.prefect(own_server=True)
 @pytest.mark.timeout(600)
 def test_the_server_plans_the_next_looks_on_seoul_s_clock(server: PrefectServer) -> None:
     due = time.monotonic() + 240
     with get_client(sync_client=True) as client:
-        while len(runs := client.read_flow_runs(limit=5)) < 2:
+        health = client.read_deployment_by_name("healthcheck/production").id
+        while len(runs := runs_of(client, health, planned=True)) < 2:
             assert time.monotonic() < due, "the scheduler planned nothing"
             time.sleep(1)
     planned = [run.expected_start_time for run in runs if run.expected_start_time]

@@ -16,7 +16,7 @@ from deployments.register import WORK_POOL
 ROOT = Path(__file__).parents[2]
 SERVED: list[dict[str, Any]] = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
 NAMES = {path.stem for path in ENVIRONMENTS.glob("*.yaml")}
-STAGES = {"deploy", "rollback", "healthcheck", "release", "build", "rollout"}
+STAGES = {"deploy", "rollback", "healthcheck", "release", "build", "rollout", "verify"}
 
 
 def flow_of(entrypoint: str) -> Flow[..., Any]:

@@ -106,7 +106,14 @@ def registered(
                 git_url=str(source),
                 github_api_url=at_github.url,
                 slack=SlackWebhook(url=SecretStr(webhook), allow_private_urls=True),
-                health={"passes": 1, "interval_seconds": 0.1, "deadline_seconds": 1},
+                health={
+                    "passes": 1,
+                    "interval_seconds": 0.1,
+                    "span_seconds": 0,
+                    "deadline_seconds": 1,
+                },
+                soak={"watch_seconds": 1, "interval_seconds": 0.1},
+                verification={"patience_seconds": 0},
                 aws=AwsCredentials(
                     aws_access_key_id="testing",
                     aws_secret_access_key=SecretStr(SECRETS["aws"]),

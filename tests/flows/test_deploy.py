@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 from prefect import get_client
+from prefect.client.schemas.objects import State, StateType
 
+from delivery.errors import HostNotFound
 from delivery.health import Verdict
 from delivery.report import Outcome, Report
 from flows import build, healthcheck, release, rollback
@@ -170,6 +172,25 @@ class TestHealthcheck:
         assert healthcheck.main(arguments) == 1
         assert printed(capsys)["outcome"] == "UNHEALTHY"
         assert "status DOWN" in latest_artifact(f"health-{world.name}")["data"]
+
+    def test_on_its_own_the_run_is_as_green_as_the_environment(self, world: World) -> None:
+        image = world.running("v1.0.0")
+        ended: State[Any]
+        ended = healthcheck.healthcheck(world.name, return_state=True)
+        assert (ended.type, ended.name) == (StateType.COMPLETED, "Healthy")
+        world.host.unhealthy.add(image)
+        ended = healthcheck.healthcheck(world.name, return_state=True)
+        assert (ended.type, ended.name) == (StateType.FAILED, "Unhealthy")
+        assert ended.message == "actuator: HTTP 503, status DOWN"
+
+    def test_for_a_flow_that_asks_it_is_a_value_and_what_keeps_it_from_looking_is_not(
+        self, world: World
+    ) -> None:
+        world.host.unhealthy.add(world.running("v1.0.0"))
+        assert healthcheck.check_health(world.name).verdict is Verdict.UNHEALTHY
+        world.aws.found_at_most(0)
+        with pytest.raises(HostNotFound):
+            healthcheck.check_health(world.name)
 
 
 class TestRollback:

@@ -183,7 +183,7 @@ COMMAND_LINES = dict(command_lines())
 
 class TestCommandLines:
     def test_each_flow_of_the_contract_has_one(self) -> None:
-        assert {"deploy", "release", "rollback", "healthcheck"} <= COMMAND_LINES.keys()
+        assert {"deploy", "release", "rollback", "healthcheck", "verify"} <= COMMAND_LINES.keys()
 
     @pytest.mark.parametrize("name", COMMAND_LINES)
     @pytest.mark.parametrize(

@@ -48,6 +48,7 @@ class TestGoingWell:
         report = world.rolled_out("v1.0.0")
         assert (report.outcome, report.changed) == (Outcome.UP_TO_DATE, ())
         assert [probe.passed for probe in report.health.probes] == [True] * 3
+        assert "probe_soak" not in dict(world.host.asked), "nothing took over"
 
 
 class TestGoingBack:
@@ -60,6 +61,17 @@ class TestGoingBack:
         assert report.failure is not None
         assert (report.failure.stage, report.failure.where) == ("healthcheck", "TT-ec2-1")
         assert "record" not in world.host.steps
+
+    def test_a_release_that_fails_more_requests_than_the_one_before_gives_way_too(
+        self, world: World
+    ) -> None:
+        old = world.running("v1.0.0")
+        world.built("v1.1.0")
+        world.host.traffic = {"requests_before": 900, "requests_after": 300, "errors_after": 30}
+        report = world.rolled_out("v1.1.0")
+        assert (report.outcome, world.host.image) == (Outcome.ROLLED_BACK, old)
+        assert report.failure is not None
+        assert "more requests fail than before the takeover" in report.failure.message
 
     @pytest.mark.parametrize(
         "how",

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from delivery import drill
 from tests.stack.files import MONITORING, ROOT, alert_rules, read_yaml, strings
 
 RULES = alert_rules()
@@ -33,7 +34,8 @@ def test_no_two_alerts_share_a_name() -> None:
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: rule["alert"])
 def test_each_alert_says_what_it_is_how_bad_and_where(rule: dict[str, Any]) -> None:
-    assert rule["labels"]["severity"] in {"critical", "warning"}
+    severities = {"drill"} if rule["alert"] == drill.ALERT else {"critical", "warning"}
+    assert rule["labels"]["severity"] in severities
     assert rule["labels"]["domain"] in DOMAINS
     assert set(rule["annotations"]) == {"summary", "description", "runbook_url"}
 
@@ -70,6 +72,13 @@ def test_the_only_variable_of_the_template_is_the_webhook() -> None:
 def test_resolved_alerts_are_told_too() -> None:
     receivers = alertmanager()["receivers"]
     assert all(slack["send_resolved"] for one in receivers for slack in one["slack_configs"])
+
+
+def test_a_drill_has_a_receiver_of_its_own_that_no_other_route_leads_to() -> None:
+    routes = alertmanager()["route"]["routes"]
+    assert routes[0]["matchers"] == ["severity = drill"]
+    assert [r["receiver"] for r in routes].count(drill.RECEIVER) == 1
+    assert drill.RECEIVER in [one["name"] for one in alertmanager()["receivers"]]
 
 
 def test_all_six_redis_nodes_are_measured() -> None:

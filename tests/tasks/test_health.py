@@ -16,7 +16,7 @@ from delivery.errors import (
     SecretsUnavailable,
 )
 from delivery.health import Probe, Sample, Verdict
-from delivery.policies import HealthPolicy
+from delivery.policies import HealthPolicy, HostLayout
 from tasks.health import ask_actuator, probe_actuator, probe_postgres, probe_redis, watch
 from tests.fake_environment import FakeEnvironment, environment
 from tests.fakes import FakeClock, LoopbackServer, refused
@@ -47,7 +47,8 @@ def watched(
             raise window
         return window
 
-    settings = HealthPolicy(**{"passes": 3, "interval_seconds": 1, "deadline_seconds": 60} | policy)
+    usual = {"passes": 3, "interval_seconds": 1, "span_seconds": 0, "deadline_seconds": 60}
+    settings = HealthPolicy(**usual | policy)
     return watch("actuator", HOST, settings, look, clock=time, sleep=time.sleep)
 
 
@@ -67,6 +68,13 @@ class TestWatching:
 
     def test_enough_passes_that_a_miss_follows_do_not_count(self) -> None:
         assert watched([YES, YES, YES, NO]).verdict is Verdict.UNHEALTHY
+
+    def test_passes_span_as_much_time_as_the_policy_asks_but_a_miss_is_looked_at_again_soon(
+        self,
+    ) -> None:
+        clock = FakeClock()
+        watched([NO], [YES], [YES], [YES], clock=clock, span_seconds=6)
+        assert [pause for pause in clock.sleeps if pause] == [1, 3, 3]
 
     def test_what_never_holds_is_unhealthy_at_the_deadline_with_the_last_reason(self) -> None:
         clock = FakeClock(now=0)
@@ -106,7 +114,7 @@ class TestActuator:
         probe = probe_actuator.fn(target, HOST)
         inputs = target.hosts.worlds["TT-ec2-1"].inputs_of("probe_actuator")
         assert (probe.verdict, probe.host, probe.looks) == (Verdict.HEALTHY, "TT-ec2-1", 2)
-        assert (inputs["TT_LOOKS"], inputs["TT_INTERVAL"]) == ("2", "0.1")
+        assert (inputs["TT_LOOKS"], inputs["TT_INTERVAL"]) == ("2", "6")
         assert inputs["TT_APP_PORT"] == "8080"
 
     def test_status_200_alone_is_not_enough(self) -> None:
@@ -165,10 +173,17 @@ class TestDataStores:
             "no replica linked to redis-node-1, redis-node-2, redis-node-3",
         )
 
+    def test_nodes_are_where_the_layout_says(self) -> None:
+        target = healthy_environment(redis_nodes=2)
+        target.layout = HostLayout(redis_service="cache", redis_first_port=6379)
+        probe_redis.fn(target, HOST)
+        inputs = target.hosts.worlds["TT-ec2-1"].inputs_of("probe_redis")
+        assert inputs["TT_REDIS_NODES"] == "cache1:6379 cache2:6380"
+
     def test_postgres_must_not_be_in_recovery(self) -> None:
         target = healthy_environment()
         assert probe_postgres.fn(target, HOST).verdict is Verdict.HEALTHY
-        standby = answered(step="probe_postgres", samples=[{"answer": "1|t"}])
+        standby = answered(step="probe_postgres", samples=[{"answered": True, "in_recovery": True}])
         target.hosts.worlds["TT-ec2-1"].fail("probe_postgres", standby, times=100)
         probe = probe_postgres.fn(target, HOST)
         assert (probe.verdict, "recovery" in probe.detail) == (Verdict.UNHEALTHY, True)
@@ -182,7 +197,7 @@ class TestDataStores:
 
 
 def test_a_probe_is_given_time_on_the_host_for_all_its_looks_but_not_past_the_deadline() -> None:
-    target = healthy_environment(passes=3, interval_seconds=1, deadline_seconds=100)
+    target = healthy_environment(passes=3, interval_seconds=1, span_seconds=0, deadline_seconds=100)
     probe_postgres.fn(target, HOST)
     target.health = target.health.model_copy(update={"deadline_seconds": 500})
     probe_postgres.fn(target, HOST)

@@ -1,6 +1,8 @@
 """Answers in Grafana's place, since Grafana itself cannot be had from package registries.
 
-Health, login page and the API's idea of who may ask are there; dashboards are not drawn.
+Health, login page and the API's idea of who may ask are there. Data sources and dashboards are
+listed as Grafana's HTTP API lists them, out of the provisioning files that are mounted; whether a
+data source works is really tried. Dashboards are not drawn.
 """
 
 from __future__ import annotations
@@ -9,20 +11,102 @@ import base64
 import hmac
 import json
 import os
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
 
-PORT = 3000
+import yaml
+
 VERSION = "12.3.0"
-PROVISIONING = Path("/etc/grafana/provisioning")
+PORT = int(os.environ.get("GF_SERVER_HTTP_PORT", "3000"))
+PROVISIONING = Path(os.environ.get("GF_PATHS_PROVISIONING", "/etc/grafana/provisioning"))
 PAGE = "<!doctype html><title>Grafana (stand-in)</title><p>The lab's stand-in for Grafana.</p>"
+SOURCES = "/api/datasources"
+Json = dict[str, Any]
 
 
 def setting(name: str, default: str) -> str:
     """A setting of the environment, or of the file that `NAME__FILE` points to, as in Grafana."""
     file = os.environ.get(f"{name}__FILE")
     return Path(file).read_text().strip() if file else os.environ.get(name, default)
+
+
+def provisioned(kind: str, section: str) -> Iterator[Json]:
+    """The entries of a section in all provisioning files of a kind."""
+    for file in sorted((PROVISIONING / kind).glob("*.y*ml")):
+        yield from (yaml.safe_load(file.read_text()) or {}).get(section) or []
+
+
+def datasources() -> list[Json]:
+    """The data sources as `GET /api/datasources` lists them."""
+    return [
+        {
+            "id": number,
+            "uid": source["uid"],
+            "orgId": source.get("orgId", 1),
+            "name": source["name"],
+            "type": source["type"],
+            "access": source.get("access", "proxy"),
+            "url": source["url"],
+            "isDefault": source.get("isDefault", False),
+            "jsonData": source.get("jsonData", {}),
+            "readOnly": not source.get("editable", False),
+        }
+        for number, source in enumerate(provisioned("datasources", "datasources"), start=1)
+    ]
+
+
+def datasource_health(uid: str) -> tuple[HTTPStatus, Json]:
+    """`GET /api/datasources/uid/UID/health`: Prometheus is asked for 1+1, as the plugin does."""
+    found = [source for source in datasources() if source["uid"] == uid]
+    if not found:
+        return HTTPStatus.NOT_FOUND, {"message": "Data source not found"}
+    asked = f"{found[0]['url']}/api/v1/query?query=1%2B1"
+    try:
+        with urllib.request.urlopen(asked, timeout=5) as reply:  # noqa: S310 - our own file's URL
+            worked = json.load(reply).get("status") == "success"
+    except (urllib.error.URLError, OSError, ValueError) as error:
+        return HTTPStatus.BAD_REQUEST, {"status": "ERROR", "message": str(error)}
+    if not worked:
+        return HTTPStatus.BAD_REQUEST, {"status": "ERROR", "message": "the query did not succeed"}
+    return HTTPStatus.OK, {"status": "OK", "message": "Successfully queried the Prometheus API."}
+
+
+def search(query: dict[str, list[str]]) -> list[Json]:
+    """`GET /api/search`: the dashboards of all file providers; one that is no JSON is left out."""
+    if query.get("type", ["dash-db"]) != ["dash-db"]:
+        return []
+    wanted = query.get("query", [""])[0].lower()
+    found = (
+        shown_dashboard(file, provider)
+        for provider in provisioned("dashboards", "providers")
+        for file in sorted(Path(provider["options"]["path"]).rglob("*.json"))
+    )
+    limit = int(query.get("limit", ["1000"])[0])
+    return [one for one in found if one and wanted in one["title"].lower()][:limit]
+
+
+def shown_dashboard(file: Path, provider: Json) -> Json | None:
+    """One dashboard's line in a search; None for a file that Grafana would refuse."""
+    try:
+        dashboard = json.loads(file.read_text())
+        uid, title = dashboard["uid"], dashboard["title"]
+    except (ValueError, KeyError, TypeError):
+        return None
+    return {
+        "uid": uid,
+        "title": title,
+        "url": f"/d/{uid}/{file.stem}",
+        "type": "dash-db",
+        "tags": dashboard.get("tags", []),
+        "isStarred": False,
+        "folderTitle": provider.get("folder", ""),
+    }
 
 
 class Grafana(BaseHTTPRequestHandler):
@@ -32,25 +116,32 @@ class Grafana(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Answer one request; everything but health and login wants the administrator."""
-        path = self.path.partition("?")[0]
+        path = urlsplit(self.path).path
         if path == "/api/health":
             self._json({"database": "ok", "version": VERSION, "commit": "stand-in"})
         elif path in ("/", "/login"):
             self._send(HTTPStatus.OK, PAGE.encode(), "text/html")
         elif not self._is_administrator():
             self._json({"message": "Unauthorized"}, HTTPStatus.UNAUTHORIZED)
-        elif path == "/api/org":
-            self._json({"id": 1, "name": "Main Org."})
-        elif path == "/api/lab/provisioned":
-            self._json(
-                sorted(str(f.relative_to(PROVISIONING)) for f in PROVISIONING.rglob("*.y*ml"))
-            )
         else:
-            self._json({"message": "Not found"}, HTTPStatus.NOT_FOUND)
+            self._answer_administrator(path)
 
     def do_HEAD(self) -> None:
         """The same without a body."""
         self.do_GET()
+
+    def _answer_administrator(self, path: str) -> None:
+        if path == "/api/org":
+            self._json({"id": 1, "name": "Main Org."})
+        elif path == SOURCES:
+            self._json(datasources())
+        elif path.startswith(f"{SOURCES}/uid/") and path.endswith("/health"):
+            status, content = datasource_health(path.removeprefix(f"{SOURCES}/uid/")[:-7])
+            self._json(content, status)
+        elif path == "/api/search":
+            self._json(search(parse_qs(urlsplit(self.path).query)))
+        else:
+            self._json({"message": "Not found"}, HTTPStatus.NOT_FOUND)
 
     def _is_administrator(self) -> bool:
         user = os.environ.get("GF_SECURITY_ADMIN_USER", "admin")
