@@ -1,0 +1,190 @@
+"""The probes' scripts against a real Redis Cluster and a real Postgres, without an engine.
+
+In Docker's place stands a program that runs on this machine what it is to run in a container.
+"""
+
+import os
+import signal
+from collections.abc import Iterator, Mapping
+
+import pytest
+
+from delivery.health import Sample
+from delivery.host_script import read_answer
+from delivery.postgres_health import PostgresSamples, judge_postgres
+from delivery.redis_health import RedisSamples, judge_redis
+from tests.host.running import Machine
+from tests.postgres_servers import PASSWORD, Postgres, a_postgres
+from tests.stack.redis_nodes import RedisNodes, free_ports
+from tools.stack_programs import environment
+
+pytestmark = pytest.mark.e2e
+
+DOCKER = """
+case "$1" in
+ps) echo c0ffee ;;
+inspect) echo SPRING_DATASOURCE_HIKARI_MAXIMUM_POOL_SIZE=7 ;;
+exec)
+    shift
+    while [ "$1" = --env ]; do export "$2"; shift 2; done
+    shift
+    exec "$@"
+    ;;
+esac
+"""
+
+
+def with_docker(machine: Machine, inside: Mapping[str, str]) -> None:
+    """Let a container be this machine, with such an environment."""
+    exports = "".join(f"export {name}={value!r}\n" for name, value in inside.items())
+    machine.program("docker", exports + DOCKER)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisNodes]:
+    nodes = RedisNodes(tmp_path_factory.mktemp("cluster"), environment(os.environ), free_ports(6))
+    try:
+        nodes.start()
+        nodes.wait_until_up()
+        assert nodes.initialise().status == 0
+        yield nodes
+    finally:
+        nodes.stop()
+
+
+class TestRedis:
+    @pytest.fixture(autouse=True)
+    def container(self, machine: Machine, cluster: RedisNodes) -> None:
+        wanted = ("PATH", "LD_LIBRARY_PATH")
+        inside = {name: value for name, value in cluster.programs.items() if name in wanted}
+        secret = cluster.folder / "password"
+        secret.write_text(cluster.environment()["REDISCLI_AUTH"])
+        machine.program("docker", "")
+        with_docker(machine, inside)
+        script = machine.programs / "docker"
+        reads = f"export REDISCLI_AUTH=$(cat {secret})\n"
+        script.write_text(script.read_text().replace("case", reads + "case", 1))
+
+    def look(self, machine: Machine, cluster: RedisNodes, looks: int = 1) -> list[Sample]:
+        ran = machine.run_file(
+            "probe_redis",
+            TT_PROJECT="tt",
+            TT_LOOKS=str(looks),
+            TT_INTERVAL="0.1",
+            TT_REDIS_NODES=" ".join(cluster.addresses),
+        )
+        assert len(ran.printed) < 20_000
+        answer = read_answer(RedisSamples, ran.printed, host="h")
+        return [judge_redis(each, expected=6, lag_bytes=1_000_000) for each in answer.samples]
+
+    def test_a_whole_cluster_is_written_and_read_through_and_nothing_is_left(
+        self, machine: Machine, cluster: RedisNodes
+    ) -> None:
+        samples = self.look(machine, cluster, looks=3)
+        assert [sample.passed for sample in samples] == [True] * 3, samples
+        assert "3 masters written and read through" in samples[0].detail
+        assert [cluster.ask(n, "keys", "tt:probe:*") for n in range(3)] == ["", "", ""]
+
+    def test_a_node_that_hangs_is_named(self, machine: Machine, cluster: RedisNodes) -> None:
+        hanging = cluster.running[5].pid
+        os.kill(hanging, signal.SIGSTOP)
+        try:
+            (sample,) = self.look(machine, cluster)
+        finally:
+            os.kill(hanging, signal.SIGCONT)
+        assert (sample.passed, sample.detail) == (False, "127.0.0.1: does not answer")
+
+    def test_a_master_that_takes_no_write_is_named_with_what_it_says(
+        self, machine: Machine, cluster: RedisNodes
+    ) -> None:
+        cluster.ask(0, "config", "set", "maxmemory", "1")
+        try:
+            (sample,) = self.look(machine, cluster)
+        finally:
+            cluster.ask(0, "config", "set", "maxmemory", "32mb")
+        assert not sample.passed
+        assert "was not written and read through: SET answered OOM" in sample.detail
+
+    def test_a_wrong_password_is_what_the_nodes_say(
+        self, machine: Machine, cluster: RedisNodes
+    ) -> None:
+        script = machine.programs / "docker"
+        script.write_text(script.read_text().replace("case", "export REDISCLI_AUTH=no\ncase", 1))
+        (sample,) = self.look(machine, cluster)
+        assert not sample.passed
+        assert "AUTH failed" in sample.detail
+
+
+@pytest.fixture(scope="module")
+def postgres() -> Iterator[Postgres]:
+    with a_postgres() as server:
+        yield server
+
+
+class TestPostgres:
+    @pytest.fixture(autouse=True)
+    def container(self, machine: Machine, postgres: Postgres) -> None:
+        inside = {
+            "PATH": postgres.environment["PATH"],
+            "PGPORT": str(postgres.port),
+            "POSTGRES_USER": "prefect",
+            "POSTGRES_DB": "prefect",
+            "POSTGRES_PASSWORD": PASSWORD,
+        }
+        with_docker(machine, {**inside, "PATH": f"{machine.programs}:{inside['PATH']}"})
+        machine.program("hostname", "echo 127.0.0.1")
+
+    def look(self, machine: Machine, looks: int = 1) -> list[Sample]:
+        ran = machine.run_file(
+            "probe_postgres",
+            TT_PROJECT="tt",
+            TT_APP_SERVICE="app",
+            TT_LOOKS=str(looks),
+            TT_INTERVAL="0.1",
+        )
+        assert PASSWORD not in ran.printed + ran.noise
+        answer = read_answer(PostgresSamples, ran.printed, host="h")
+        return [judge_postgres(each, pools=2, lag_bytes=0) for each in answer.samples]
+
+    def test_it_takes_a_write_that_leaves_nothing(
+        self, machine: Machine, postgres: Postgres
+    ) -> None:
+        before = postgres.sql("select pg_current_wal_lsn()")
+        samples = self.look(machine, looks=3)
+        assert [sample.passed for sample in samples] == [True] * 3, samples
+        written = postgres.sql(f"select pg_current_wal_flush_lsn() > '{before}'")
+        assert (written, postgres.sql("select count(*) from pg_class where relname ~ '^tt_'")) == (
+            "t",
+            "0",
+        )
+
+    def test_one_that_is_read_only_is_told_from_one_that_is_down(
+        self, machine: Machine, postgres: Postgres
+    ) -> None:
+        postgres.sql("alter database prefect set default_transaction_read_only = on")
+        try:
+            (sample,) = self.look(machine)
+        finally:
+            postgres.sql(
+                "alter database prefect reset default_transaction_read_only", database="postgres"
+            )
+        assert not sample.passed
+        assert "in a read-only transaction" in sample.detail
+
+    def test_connections_are_counted_against_the_application_s_own_pools(
+        self, machine: Machine
+    ) -> None:
+        ran = machine.run_file(
+            "probe_postgres",
+            TT_PROJECT="tt", TT_APP_SERVICE="app", TT_LOOKS="1", TT_INTERVAL="0",
+        )  # fmt: skip
+        (sight,) = read_answer(PostgresSamples, ran.printed, host="h").samples
+        assert (sight.connections, sight.pool) == (97, 7)
+        assert 1 <= sight.used < 10
+
+    def test_a_refused_password_is_what_postgres_says(self, machine: Machine) -> None:
+        script = machine.programs / "docker"
+        script.write_text(script.read_text().replace(PASSWORD, "wrong"))
+        (sample,) = self.look(machine)
+        assert not sample.passed
+        assert "password authentication failed" in sample.detail
