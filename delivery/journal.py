@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from delivery.findings import Finding
 from delivery.health import Health
 from delivery.host_state import HostState
 from delivery.image import Image
@@ -37,6 +38,8 @@ class Journal:
     rollout: Rollout | None = None
     health: Health = field(default_factory=lambda: Health(()))
     failure: Failure | None = None
+    error: Exception | None = None
+    findings: tuple[Finding, ...] = ()
     stages: list[StageTime] = field(default_factory=list)
     on_start: Callable[["Journal"], None] | None = None
     _began: float = field(init=False)
@@ -60,7 +63,8 @@ class Journal:
             self.stages.append(StageTime(name, self.clock() - began, note))
 
     def fail(self, error: Exception) -> None:
-        """Remember a failure from outside any stage; the first one is kept."""
+        """Remember the failure that ended the deploy; what a stage said of it first is kept."""
+        self.error = error
         if self.failure is None:
             self.failure = Failure.of("start", error)
 
@@ -119,4 +123,5 @@ class Journal:
             stages=tuple(self.stages),
             health=self.health,
             failure=self.failure,
+            findings=self.findings,
         )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from delivery.errors import DeliveryError
+from delivery.findings import Finding, findings_section
 from delivery.health import Health
 from delivery.markdown import code, escape, fenced, link, table
 from delivery.receipt import receipt_section
@@ -106,6 +107,7 @@ class Report:
     stages: tuple[StageTime, ...] = ()
     health: Health = field(default_factory=lambda: Health(()))
     failure: Failure | None = None
+    findings: tuple[Finding, ...] = ()
 
     @property
     def headline(self) -> str:
@@ -137,12 +139,14 @@ class Report:
             "stages": {stage.stage: round(stage.seconds, 3) for stage in self.stages},
             "health": str(self.health.verdict) if self.health.probes else "",
             "failure": _failure_as_json(self.failure),
+            "findings": [finding.as_json() for finding in self.findings],
         }
 
     def as_markdown(self) -> str:
         """The report for people, outcome first."""
         sections = [
             f"# {self.outcome}: {self.headline}",
+            findings_section(self.findings),
             self._facts(),
             _failure_section(self.failure),
             health_section(self.health),

@@ -45,6 +45,15 @@ DryRun = Annotated[
     bool,
     shown("Dry run", "Show what would happen and touch nothing."),
 ]
+Fix = Annotated[
+    bool,
+    shown(
+        "Fix",
+        "Apply the remedies that can lose no data: initialise the Redis Cluster again, restart "
+        "one container, put the token file's mode right, remove images that no release needs. "
+        "Each is confirmed by a second look. Off: touch nothing.",
+    ),
+]
 Tag = Annotated[
     str,
     shown("Release", "The release's tag, such as v1.2.3.", max_length=128),

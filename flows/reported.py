@@ -14,6 +14,7 @@ from delivery.errors import BadRequest, ConfigurationError, Refused
 from delivery.journal import Journal
 from delivery.redaction import redact
 from delivery.report import Outcome
+from flows.diagnosed import asks_why, diagnosed
 from flows.ending import end_with
 from tasks.artifacts import publish_report
 from tasks.environments import one_deploy_at_a_time, superseded_by
@@ -48,6 +49,7 @@ def reported(
         clock=time.monotonic,
         run_url=runtime.flow_run.ui_url or "",
     )
+    target: Environment | None = None
     announcer: Announcer | None = None
     try:
         target = load_environment(environment)
@@ -69,6 +71,8 @@ def reported(
         journal.fail(error)
         log_failure()
         outcome = Outcome.FAILED
+    if target is not None and asks_why(outcome, journal):
+        journal.findings = diagnosed(target, journal)
     report = journal.report(outcome)
     publish_report(report)
     if announcer is not None:

@@ -86,6 +86,7 @@ print_failure() {
     set +e
     clean_up
     [ -n "$tt_failed" ] || tt_failed="a command ended with status $status: $command"
+    remember_failure
     print_tail 6000
     printf 'TT_RESULT {"ok":false,"step":%s,"seconds":%s,"failed":%s,"next":%s,"transient":%s}\n' \
         "$(json_string "${TT_STEP:-script}")" "$(seconds_since_start)" \
@@ -93,6 +94,19 @@ print_failure() {
     hand_over
     [ "$status" -ne 0 ] || status=1
     exit "$status"
+}
+
+# Keeps in memory what the last step that failed had to say: diagnose.sh begins with it, when
+# a later step has long written over the log. Steps that only look are not worth it.
+remember_failure() {
+    case "${TT_STEP:-}" in
+    sync | render | pull | rollout | recreate | record | prune) ;;
+    *) return 0 ;;
+    esac
+    {
+        printf '%s %s\n%s\n' "$(date +%s)" "$TT_STEP" "${tt_failed:0:1000}"
+        tail -c 2500 "$tt_log"
+    } >"$tt_run/last-failure" 2>/dev/null
 }
 
 # Scripts with something to undo define their own clean_up after sourcing this.

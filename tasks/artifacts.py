@@ -11,6 +11,7 @@ from delivery.health import Health
 from delivery.host_state import RunningContainer
 from delivery.image import Image
 from delivery.markdown import code, table
+from delivery.mending import Diagnosis
 from delivery.report import Report, health_section
 
 
@@ -63,6 +64,15 @@ def publish_checks(what: str, environment: str, checks: Sequence[Check]) -> None
         (checks_section(what.title(), checks) or f"## {what.title()}: nothing was checked") + "\n",
         key=f"{what}-{environment}",
         description=f"{what.title()} of {environment}: {worst(checks)}",
+    )
+
+
+def publish_diagnosis(environment: str, diagnosis: Diagnosis) -> None:
+    """Causes with their evidence and remedies, and what was done about them."""
+    create_markdown_artifact(
+        diagnosis.as_markdown(),
+        key=f"diagnosis-{environment}",
+        description=f"{diagnosis.outcome}: {diagnosis.headline}",
     )
 
 

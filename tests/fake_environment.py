@@ -1,5 +1,6 @@
 """An environment whose doors lead to doubles in this process."""
 
+import datetime
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -8,7 +9,7 @@ from prefect_docker import DockerHost, DockerRegistryCredentials
 from prefect_github import GitHubCredentials
 from pydantic import PrivateAttr, SecretStr
 
-from blocks.aws_hosts import AwsHosts, Host, Invocation, Output
+from blocks.aws_hosts import Agent, AwsHosts, Host, Invocation, Output
 from blocks.buildx import BuildOrder, Buildx
 from blocks.doppler import DopplerSecrets
 from blocks.environment import Environment
@@ -56,11 +57,19 @@ class FakeHosts(AwsHosts):
     def __init__(self, **worlds: HostWorld) -> None:
         self.worlds = worlds or {"TT-ec2-1": HostWorld()}
         self.sent: list[str] = []
+        self.ping = "Online"
         self.limits: list[tuple[int, int]] = []
         self._ended: dict[str, dict[str, Ended]] = {}
 
     def running(self, tag: str, value: str) -> list[Host]:
         return [Host(f"i-{name}", name) for name in self.worlds]
+
+    def states(self, tag: str, value: str) -> dict[str, str]:
+        return {host.instance_id: "running" for host in self.running(tag, value)}
+
+    def agents(self, hosts: Sequence[Host]) -> list[Agent]:
+        heard = datetime.datetime.now(datetime.UTC)
+        return [Agent(host.instance_id, self.ping, heard, "3") for host in hosts]
 
     def send(
         self, hosts: Sequence[Host], script: str, *, comment: str, delivery: int, execution: int

@@ -54,6 +54,7 @@ class HostWorld:
     generation: int = 0
     record: list[str] = field(default_factory=list)
     unhealthy: set[str] = field(default_factory=set)
+    facts: dict[str, Any] = field(default_factory=dict)
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     traffic: dict[str, float] = field(default_factory=dict)
     _orders: dict[str, list[Ended]] = field(default_factory=dict)
@@ -120,6 +121,13 @@ class HostWorld:
         self.runs(inputs["TT_APP_IMAGE"], inputs["TT_APP_VERSION"])
         return {"releases": len(self.record)}
 
+    def _diagnose(self, inputs: Inputs) -> dict[str, Any]:
+        return {**healthy_facts(self.image), **self.facts}
+
+    def _remedy(self, inputs: Inputs) -> dict[str, Any]:
+        self.facts = {}
+        return {"action": inputs["TT_ACTION"]}
+
     def _probe_actuator(self, inputs: Inputs) -> dict[str, Any]:
         up = self.image not in self.unhealthy
         sight = {
@@ -185,6 +193,29 @@ def vector(**figures: float) -> str:
     return json.dumps({"status": "success", "data": {"resultType": "vector", "result": series}})
 
 
+def healthy_facts(image: str = "") -> dict[str, Any]:
+    """What a host that is well tells a diagnosis."""
+    app = {"service": "app", "name": "/tt-app-1", "id": "a1", "image": image}
+    nodes = "".join(
+        f"node redis-node-{n}\ncluster_state:ok\ncluster_slots_assigned:16384\n"
+        "cluster_known_nodes:6\nrole:master\n"
+        for n in range(1, 7)
+    )
+    return {
+        "engine": "28.5.2",
+        "doppler_answered": True,
+        "registry_asked": True,
+        "registry": "0|Login Succeeded",
+        "disks": ["/|8000000|6000000|500000|400000"],
+        "memory": ["MemTotal 4000000", "MemAvailable 2000000"],
+        "containers": [{**app, "state": "running", "health": "healthy"}],
+        "token": "yes|400|root|40|no|no",
+        "postgres": "ready 127.0.0.1:5432 - accepting connections\nanswer 1",
+        "redis": nodes,
+        "actuator": ["public 200", 'tt-app-1 200 {"status":"UP"}'],
+    }
+
+
 def redis_nodes() -> list[dict[str, Any]]:
     """What six nodes of a whole cluster say."""
     slots = (5461, 5462, 5461)
@@ -230,6 +261,7 @@ class ScriptedHosts(HttpDouble):
         super().__init__()
         self.worlds = worlds or {"i_1": HostWorld()}
         self.tag_value = "TT-ec2-1"
+        self.ping = "Online"
         self.cancelled: list[str] = []
         self._looks_left: int | None = None
         self._commands: dict[str, dict[str, Ended]] = {}
@@ -279,6 +311,10 @@ class ScriptedHosts(HttpDouble):
     def _GetCommandInvocation(self, asked: dict[str, Any]) -> dict[str, Any]:
         ended = self._commands[asked["CommandId"]][asked["InstanceId"]]
         return {"StandardOutputContent": ended.said, "StandardErrorContent": ended.noise}
+
+    def _DescribeInstanceInformation(self, asked: dict[str, Any]) -> dict[str, Any]:
+        fields = {"PingStatus": self.ping, "LastPingDateTime": 1795645684, "AgentVersion": "3"}
+        return {"InstanceInformationList": [{"InstanceId": name, **fields} for name in self.worlds]}
 
     def _CancelCommand(self, asked: dict[str, Any]) -> dict[str, Any]:
         self.cancelled.append(asked["CommandId"])

@@ -1,0 +1,307 @@
+#!/bin/bash
+# Gathers everything that tells why a host is not well, in one round trip; changes nothing.
+#
+# Each part has its own time and its own share of what SSM keeps, and none can fail the whole.
+# The parts lie in memory, so that a full disk does not stop the one who looks for it. Values of
+# Doppler's secrets are masked here, where they are known; the worker masks shapes as well.
+# shellcheck source=host/lib.sh
+[ -n "${tt_log:-}" ] || . "$(dirname "$0")/lib.sh"
+open_log
+need TT_PROJECT TT_CLONE TT_COMPOSE_FILE TT_APP_SERVICE TT_APP_PORT TT_TOKEN_FILE \
+    TT_REGISTRY TT_REGISTRY_USER TT_SINCE_SECONDS
+
+work=$(mktemp -d "$tt_run/diagnosis.XXXXXX")
+clean_up() { rm -rf "$work"; }
+trap 'exit 143' TERM INT HUP
+secrets=() values=() github_token="" doppler_answered=false facts="" left_out=""
+project_filter="label=com.docker.compose.project=$TT_PROJECT"
+docker() { timeout 10 docker "$@"; }
+
+# part NAME COMMAND...: starts a part beside the others; what it prints is kept under its name.
+part() {
+    local name=$1
+    shift
+    (set +eo pipefail && "$@") >"$work/$name" 2>/dev/null &
+}
+
+# --- The engine and the containers ----------------------------------------------------------
+
+all_containers() {
+    docker ps --all --quiet --no-trunc --filter "$project_filter" --filter label=com.docker.compose.oneoff=False
+}
+
+containers() {
+    local ids row
+    ids=$(all_containers)
+    [ -n "$ids" ] || return 0
+    row='{"service":{{json (index .Config.Labels "com.docker.compose.service")}}'
+    row+=',"name":{{json .Name}},"id":"{{printf "%.12s" .Id}}","image":{{json .Config.Image}}'
+    row+=',"state":{{json .State.Status}},"health":"{{with .State.Health}}{{.Status}}{{end}}"'
+    row+=',"exit_code":{{.State.ExitCode}},"oom":{{.State.OOMKilled}},"restarts":{{.RestartCount}}'
+    row+=',"started":"{{printf "%.19s" .State.StartedAt}}","error":{{json (printf "%.300s" .State.Error)}}'
+    row+=',"memory":{{.HostConfig.Memory}}'
+    row+=',"ports":"{{range .HostConfig.PortBindings}}{{range .}}{{.HostPort}} {{end}}{{end}}"}'
+    # shellcheck disable=SC2086 # ids are hexadecimal words
+    docker inspect --type container --format "$row" $ids
+}
+
+# One line a thing that befell a container lately: time|what|service|container|exit code.
+events() {
+    local row='{{.Time}}|{{.Action}}|{{index .Actor.Attributes "com.docker.compose.service"}}'
+    row+='|{{index .Actor.Attributes "name"}}|{{index .Actor.Attributes "exitCode"}}'
+    docker events --since "${TT_SINCE_SECONDS}s" --until 0s --filter "$project_filter" --filter type=container \
+        --filter event=die --filter event=oom --filter event=start --filter event=health_status \
+        --format "$row" | tail -n 30 | cut -c 1-120
+}
+
+# The last words of the containers that are not well, and of those that started again lately.
+logs() {
+    local row='{{.Name}}|{{.State.Status}}|{{with .State.Health}}{{.Status}}{{end}}|{{.State.ExitCode}}|{{.RestartCount}}'
+    local name state health code restarts
+    # shellcheck disable=SC2046 # ids are hexadecimal words
+    docker inspect --type container --format "$row" $(all_containers) |
+        while IFS='|' read -r name state health code restarts; do
+            case "$state/$health" in
+            running/ | running/healthy) [ "$restarts" != 0 ] || continue ;;
+            exited/) [ "$code" != 0 ] || continue ;;
+            esac
+            printf '=== %s\n' "${name#/}"
+            [ -z "$health" ] || printf 'health check: %s\n' \
+                "$(docker inspect --format '{{range .State.Health.Log}}{{json .Output}}{{println}}{{end}}' "$name" | grep . | tail -n 1 | cut -c 1-200)"
+            docker logs --tail 15 "$name" 2>&1 | cut -c 1-240 | tail -c 1100
+            echo
+        done | head -c 6600
+}
+
+# What the application says of itself, container by container, and what the public port answers.
+actuator() {
+    local name address
+    printf 'public %s\n' "$(curl --silent --output /dev/null --max-time 4 --write-out '%{http_code}' \
+        "http://127.0.0.1:$TT_APP_PORT/actuator/health")"
+    docker ps --filter "$project_filter" --filter "label=com.docker.compose.service=$TT_APP_SERVICE" \
+        --filter label=com.docker.compose.oneoff=False --format '{{.Names}}' | while read -r name; do
+        address=$(docker inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}' "$name" | cut -d' ' -f1)
+        printf '%s %s ' "$name" "$(curl --silent --output "$work/body" --max-time 4 --write-out '%{http_code}' \
+            "http://$address:$TT_APP_PORT/actuator/health")"
+        head -c 700 "$work/body" 2>/dev/null | tr '\n' ' '
+        echo
+        rm -f "$work/body"
+    done
+}
+
+# --- The data stores ------------------------------------------------------------------------
+
+# Inside the first node that runs: its environment or its file has the password.
+redis() {
+    local node container="" ask
+    # shellcheck disable=SC2016 # expanded in the container
+    ask='[ -n "${REDISCLI_AUTH:-}" ] || REDISCLI_AUTH=$(cat /run/secrets/redis_password 2>/dev/null)
+    export REDISCLI_AUTH
+    for node in $NODES; do
+        at="-h ${node%%:*} -p ${node##*:}"
+        echo "node ${node%%:*}"
+        timeout 2 redis-cli $at cluster info 2>&1 | tr -d "\r" |
+            grep -E "^cluster_(state|slots_assigned|slots_ok|known_nodes):|^[A-Z]" | head -n 4
+        timeout 2 redis-cli $at info replication 2>&1 | tr -d "\r" | grep -E "^(role|master_link_status):"
+        [ -n "${seen:-}" ] || seen=$(timeout 2 redis-cli $at cluster nodes 2>&1 | tr -d "\r" |
+            awk "NF > 7 { print \"member\", substr(\$1, 1, 8), \$2, \$3, substr(\$4, 1, 8), \$8, \$9 }" | head -n 16)
+    done
+    echo "$seen"'
+    for node in ${TT_REDIS_NODES:-}; do
+        container=$(container_of "${node%%:*}")
+        [ -z "$container" ] || break
+    done
+    [ -n "$container" ] || return 0
+    timeout 25 docker exec --env "NODES=$TT_REDIS_NODES" "$container" sh -c "$ask" | head -c 2600
+}
+
+# Does it accept connections, and does it let the application's user in?
+postgres() {
+    local container ask
+    container=$(container_of postgres)
+    [ -n "$container" ] || return 0
+    printf 'ready %s\n' "$(docker exec "$container" pg_isready -h 127.0.0.1 2>&1 | tail -n 1)"
+    # shellcheck disable=SC2016 # expanded in the container
+    ask='export PGPASSWORD="${POSTGRES_PASSWORD:-$(cat "${POSTGRES_PASSWORD_FILE:-/dev/null}")}" PGCONNECT_TIMEOUT=3
+    exec psql --no-psqlrc --tuples-only --no-align --host "$(hostname -i | cut -d" " -f1)" \
+        --username "$POSTGRES_USER" --dbname "$POSTGRES_DB" --command "SELECT 1"'
+    printf 'answer %s\n' "$(timeout 8 docker exec "$container" sh -c "$ask" 2>&1 | tail -n 2 | tr '\n' ' ' | cut -c 1-300)"
+}
+
+# --- The machine ----------------------------------------------------------------------------
+
+# mount|size|free|inodes|inodes free, sizes in KiB, each file system once.
+disks() {
+    local root
+    root=$(docker info --format '{{.DockerRootDir}}')
+    df --output=target,size,avail,itotal,iavail --block-size=1K / "${root:-/}" "$TT_CLONE" /var/log /tmp 2>/dev/null |
+        awk 'NR > 1 && !seen[$1]++ { print $1 "|" $2 "|" $3 "|" $4 "|" $5 }'
+}
+
+memory() { sed -n 's/^\(MemTotal\|MemAvailable\): *\([0-9]*\) kB/\1 \2/p' /proc/meminfo; }
+
+# What the kernel's killer did to our containers, where the kernel's log can be read.
+kernel() {
+    dmesg --time-format iso 2>/dev/null | grep -iE 'oom-kill|out of memory|killed process' |
+        grep -F -f <(all_containers) | tail -n 4 | cut -c 1-300
+}
+
+# port|who listens, for the ports that our containers want.
+ports() {
+    local port wanted
+    # shellcheck disable=SC2046 # ids are hexadecimal words
+    wanted=$(docker inspect --type container --format '{{range .HostConfig.PortBindings}}{{range .}}{{println .HostPort}}{{end}}{{end}}' $(all_containers) | sort -u)
+    ss -H -ltnp 2>/dev/null >"$work/listening"
+    for port in $wanted; do
+        awk -v port="$port" '{ n = split($4, part, ":") } part[n] == port { print port "|" $NF; exit }' "$work/listening"
+    done | sed -E 's/users:\(\("([^"]*)",pid=([0-9]*).*/\1 (process \2)/' | cut -c 1-100
+}
+
+# The names that a deploy needs, and whether they resolve.
+names() {
+    local name origin
+    origin=$(git -c safe.directory="$TT_CLONE" -C "$TT_CLONE" remote get-url origin 2>/dev/null)
+    origin=$(sed -nE 's,^([a-z+]+://)?([^/@]*@)?([A-Za-z0-9.-]+)[:/].*,\3,p' <<<"$origin")
+    for name in "${TT_REGISTRY%%:*}" ${TT_NAMES:-} $origin; do
+        printf '%s|%s\n' "$name" "$(timeout 5 getent hosts "$name" >/dev/null 2>&1 && echo yes || echo no)"
+    done | sort -u
+}
+
+# yes|mode|owner|bytes|has a carriage return|has a line end within, or no.
+token() {
+    [ -f "$TT_TOKEN_FILE" ] || { echo no; return; }
+    printf 'yes|%s|%s|%s\n' "$(stat --format '%a|%U|%s' "$TT_TOKEN_FILE")" \
+        "$(grep -q $'\r' "$TT_TOKEN_FILE" && echo yes || echo no)" \
+        "$([ "$(tr -d '\r' <"$TT_TOKEN_FILE" | grep -c .)" -gt 1 ] && echo yes || echo no)"
+}
+
+# --- Doppler, the registry, and what Compose makes of both ------------------------------------
+
+# Reads the secrets into this process's memory: to mask them, and to ask the registry with one.
+ask_doppler() {
+    local pair status=1
+    [ -s "$TT_TOKEN_FILE" ] || return 0
+    DOPPLER_TOKEN=$(tr -d '\r\n' <"$TT_TOKEN_FILE")
+    export DOPPLER_TOKEN DOPPLER_PROJECT=$TT_DOPPLER_PROJECT DOPPLER_CONFIG=$TT_DOPPLER_CONFIG
+    values=("$DOPPLER_TOKEN")
+    while IFS= read -r -d '' pair; do
+        case "$pair" in
+        TT_STATUS=*) status=${pair#*=} ;;
+        TT_* | PATH=* | HOME=* | DOPPLER_TOKEN=*) ;;
+        GITHUB_TOKEN=*) github_token=${pair#*=} secrets+=("$pair") values+=("${pair#*=}") ;;
+        *) secrets+=("$pair") && keep_from_sight "$pair" ;;
+        esac
+    done < <(set +e && timeout 15 env --ignore-environment PATH="$PATH" HOME="$HOME" DOPPLER_TOKEN="$DOPPLER_TOKEN" \
+        doppler run --no-fallback --project "$DOPPLER_PROJECT" --config "$DOPPLER_CONFIG" -- env -0 2>"$work/doppler" </dev/null
+        printf 'TT_STATUS=%s\0' $?)
+    [ "$status" != 0 ] || doppler_answered=true
+    [ "$status" != 124 ] || echo "no answer within 15 s" >>"$work/doppler"
+}
+
+# Which values may be seen by nobody: by their name, since a port or a user's name is no secret.
+keep_from_sight() {
+    local value=${1#*=}
+    if [[ ${1%%=*} =~ PASS|SECRET|TOKEN|KEY|WEBHOOK|AUTH|CREDENTIAL|DSN ]] && [ ${#value} -ge 6 ]; then
+        values+=("$value")
+    fi
+}
+
+# status|what it said. The login lives in a throw-away Docker configuration, as in pull.sh.
+registry() {
+    local said
+    [ -n "$github_token" ] || return 0
+    export DOCKER_CONFIG="$work/docker-config"
+    mkdir -p "$DOCKER_CONFIG"
+    said=$(printf %s "$github_token" | timeout 15 docker login "$TT_REGISTRY" \
+        --username "$TT_REGISTRY_USER" --password-stdin 2>&1)
+    printf '%s|%s' "$?" "$(grep -v '^WARNING' <<<"$said" | tail -n 2 | cut -c 1-400)"
+    docker logout "$TT_REGISTRY" >/dev/null 2>&1
+    rm -rf "$DOCKER_CONFIG"
+}
+
+# The image that a release last ran healthily with here; Compose cannot be asked without one.
+last_image() { tail -n 1 "$tt_state/releases.jsonl" 2>/dev/null | grep -o '"image":"[^"]*"' | cut -d'"' -f4; }
+
+# Services that have no container, images that are not here, or why Compose cannot say.
+compose_view() {
+    local pair image service has
+    APP_IMAGE=$(last_image)
+    [ -n "$APP_IMAGE" ] && $doppler_answered || return 0
+    for pair in "${secrets[@]}"; do export "${pair?}"; done
+    export APP_IMAGE ALERTMANAGER_CONFIG=unread
+    compose_files
+    if ! timeout 10 "${compose[@]}" config --services >"$work/services" 2>"$work/compose.said"; then
+        printf 'error %s\n' "$(grep . "$work/compose.said" | tail -n 1 | cut -c 1-400)"
+        return
+    fi
+    has=$(docker ps --all --filter "$project_filter" --format '{{.Label "com.docker.compose.service"}}')
+    while read -r service; do
+        grep -qx -- "$service" <<<"$has" || printf 'service %s\n' "$service"
+    done <"$work/services"
+    timeout 10 "${compose[@]}" config --images 2>/dev/null | sort -u | while read -r image; do
+        docker image inspect "$image" >/dev/null 2>&1 || printf 'image %s\n' "$image"
+    done
+}
+
+# --- The answer -----------------------------------------------------------------------------
+
+# A part's text without the values that nobody may see.
+text_of() {
+    local text value
+    [ -f "$work/$1" ] || return 0
+    text=$(tr -d '\000' <"$work/$1")
+    for value in "${values[@]}"; do
+        [ -z "$value" ] || text=${text//"$value"/[redacted]}
+    done
+    printf '%s' "$text"
+}
+
+# add NAME JSON: one more field of the answer, as long as there is room for it.
+add() {
+    if ((${#facts} + ${#2} > 19200)); then left_out+="${left_out:+ }$1"; return 0; fi
+    facts+="${facts:+,}\"$1\":$2"
+}
+
+add_text() { add "$1" "$(json_string "$(text_of "$1")")"; }
+add_lines() { add "$1" "$(text_of "$1" | json_lines)"; }
+
+engine=$(docker version --format '{{.Server.Version}}' 2>/dev/null) || engine=""
+part containers containers
+part events events
+part logs logs
+part actuator actuator
+part redis redis
+part postgres postgres
+part kernel kernel
+part ports ports
+part names names
+disks >"$work/disks" || true
+memory >"$work/memory" || true
+token >"$work/token" || true
+ask_doppler
+part registry registry
+part compose compose_view
+cp "$tt_run/last-failure" "$work/last_failure" 2>/dev/null || true
+wait
+
+add engine "$(json_string "$engine")"
+add now "$(date +%s)"
+add doppler_answered "$doppler_answered"
+add registry_asked "$([ -n "$github_token" ] && echo true || echo false)"
+add_lines disks
+add containers "[$(text_of containers | paste -sd,)]"
+add_text token
+add_text doppler
+add_text registry
+add_lines compose
+add_lines names
+add_lines memory
+add_text postgres
+add_text redis
+add_lines ports
+add_lines kernel
+add_lines actuator
+add_lines events
+add_text last_failure
+add_text logs
+succeed "$facts" "\"left_out\":$(json_string "$left_out")"

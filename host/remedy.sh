@@ -1,0 +1,56 @@
+#!/bin/bash
+# One of the few remedies that can do no harm, under the host's lock; anything else is refused.
+#
+# What could lose data (removing a volume, CLUSTER RESET) is not here and never will be.
+# shellcheck source=host/lib.sh
+[ -n "${tt_log:-}" ] || . "$(dirname "$0")/lib.sh"
+open_log
+need TT_ACTION TT_PROJECT
+take_lock
+
+# The container that an action names; it must be one of the project's.
+own_container() {
+    need TT_CONTAINER
+    local project
+    project=$(docker inspect --type container \
+        --format '{{index .Config.Labels "com.docker.compose.project"}}' "$TT_CONTAINER" 2>/dev/null) || project=""
+    [ "$project" = "$TT_PROJECT" ] ||
+        fail "there is no container $TT_CONTAINER of the project $TT_PROJECT" "docker compose -p $TT_PROJECT ps --all"
+}
+
+restart_container() {
+    own_container
+    timeout 120 docker restart --time 30 "$TT_CONTAINER" || fail "$TT_CONTAINER did not start" "docker logs --tail 50 $TT_CONTAINER"
+}
+
+# The initialisation looks first and never resets a node (stack/docker/redis/init-cluster.sh).
+initialise_cluster() {
+    need TT_INIT_SERVICE
+    local container status
+    container=$(docker ps --all --quiet --no-trunc --filter "label=com.docker.compose.project=$TT_PROJECT" \
+        --filter "label=com.docker.compose.service=$TT_INIT_SERVICE" --filter label=com.docker.compose.oneoff=False)
+    [ -n "$container" ] || fail "$TT_INIT_SERVICE has no container: a deploy makes it"
+    docker start "$container"
+    status=$(timeout 150 docker wait "$container") || fail "$TT_INIT_SERVICE did not end within 150 s" "docker logs $container"
+    docker logs --tail 20 "$container"
+    [ "$status" = 0 ] || fail "$TT_INIT_SERVICE ended with status $status" "docker compose -p $TT_PROJECT logs $TT_INIT_SERVICE"
+}
+
+# Root's, for root alone, one line; what it says is not changed.
+mend_token() {
+    need TT_TOKEN_FILE
+    [ -s "$TT_TOKEN_FILE" ] || fail "the token file $TT_TOKEN_FILE is not there or empty" \
+        "sudo install -m 400 /dev/stdin $TT_TOKEN_FILE   # then paste the service token"
+    (umask 377 && tr -d '\r\n' <"$TT_TOKEN_FILE" >"$TT_TOKEN_FILE.new")
+    chown root:root "$TT_TOKEN_FILE.new"
+    mv -f "$TT_TOKEN_FILE.new" "$TT_TOKEN_FILE"
+}
+
+case "$TT_ACTION" in
+restart) restart_container ;;
+init-cluster) initialise_cluster ;;
+token) mend_token ;;
+*) fail "'$TT_ACTION' is no remedy that may be applied" ;;
+esac
+
+succeed "\"action\":$(json_string "$TT_ACTION")"

@@ -1,0 +1,246 @@
+"""Looking at hosts that are not well, and the few remedies that may be applied to them."""
+
+import datetime
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+from urllib.parse import urlsplit
+
+from prefect import get_run_logger, task
+from prefect.cache_policies import NO_CACHE
+
+from blocks.aws_hosts import Agent, Host
+from blocks.environment import Environment
+from delivery.diagnosis import diagnose, unreachable, unread
+from delivery.diagnosis_words import Told
+from delivery.errors import DeliveryError, HostError, HostTimedOut, HostUnreachable
+from delivery.findings import Action, Finding
+from delivery.host_facts import HostFacts
+from delivery.host_script import HostAnswer
+from delivery.host_state import PrunedImages
+from delivery.mending import Attempt, is_gone
+from delivery.scene import Scene
+from tasks.hosts import layout_inputs
+from tasks.ssm import ScriptRun, run_script, run_script_on_each
+
+LOOK_SECONDS = 60.0
+_WINDOW_SECONDS = 900
+_GATHER_SECONDS = 35
+_DELIVERY_SECONDS = 30
+_REMEDY_SECONDS = 240
+_CONFIRM_SECONDS = 90.0
+_MEMORY_LOGS = "/run/tt-deploy/logs"
+"""Where these scripts log: in memory, for the disk may be what is full."""
+
+Found = TypeVar("Found")
+
+
+class AppliedRemedy(HostAnswer):
+    """The answer of ``remedy.sh``."""
+
+    action: str = ""
+
+
+@task(
+    name="look for causes",
+    task_run_name="look for causes on {target.name}",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
+def find_causes(
+    target: Environment, told: Told | None = None, *, window_seconds: int = _WINDOW_SECONDS
+) -> list[Finding]:
+    """What is wrong on the environment's hosts, the most telling first; touches nothing.
+
+    ``told`` is how a deploy failed. Takes a minute at most, whatever hangs: a host that has
+    not answered by then is a finding too.
+    """
+    findings = look(target, told, window_seconds=window_seconds)
+    logger = get_run_logger()
+    for finding in findings:
+        logger.info("%s: %s (%s)", finding.host, finding.summary, finding.confidence)
+    return findings
+
+
+def look(
+    target: Environment,
+    told: Told | None = None,
+    *,
+    window_seconds: int = _WINDOW_SECONDS,
+    deadline_seconds: float = LOOK_SECONDS,
+) -> list[Finding]:
+    """``find_causes`` without Prefect."""
+    found = within(deadline_seconds, lambda: _look(target, told, window_seconds))
+    if found is None:
+        evidence = [f"no answer within {deadline_seconds:g} s to a script that takes a few"]
+        return unreachable(_scene(target, told.host if told else target.tag_value), evidence, told)
+    return found
+
+
+def _look(target: Environment, told: Told | None, window_seconds: int) -> list[Finding]:
+    """Ask AWS about the instances first: a script for a host that is away would only wait."""
+    door = target.hosts_door()
+    try:
+        hosts = door.running(target.tag_key, target.tag_value)
+        states = door.states(target.tag_key, target.tag_value)
+    except DeliveryError as error:
+        return unreachable(_scene(target, target.tag_value), [error.message], told)
+    findings = []
+    if len(hosts) != target.expected_hosts:
+        wanted = f"expected {target.expected_hosts} running, found {len(hosts)}"
+        stands = [f"{instance}: {state}" for instance, state in states.items()]
+        findings += unreachable(_scene(target, target.tag_value), [wanted, *stands])
+    agents = _agents(target, hosts)
+    silent = [host for host in hosts if host.instance_id in agents]
+    for host in silent:
+        scene = _scene(target, host.name)
+        findings += unreachable(scene, [agents[host.instance_id]], _meant(told, host))
+    awake = [host for host in hosts if host not in silent]
+    return findings + (_ask(target, awake, told, window_seconds) if awake else [])
+
+
+def _agents(target: Environment, hosts: Sequence[Host]) -> dict[str, str]:
+    """What is to be said of the agents that are not online, by instance id."""
+    if not hosts:
+        return {}
+    try:
+        agents = {agent.instance_id: agent for agent in target.hosts_door().agents(hosts)}
+    except DeliveryError:
+        return {}  # without the right to ask, the script itself will tell
+    stands = {host.instance_id: _stands(agents.get(host.instance_id)) for host in hosts}
+    return {instance: words for instance, words in stands.items() if words}
+
+
+def _stands(agent: Agent | None) -> str:
+    if agent is None:
+        return "its agent never registered with Systems Manager (role, network, agent?)"
+    if agent.ping == "Online":
+        return ""
+    since = datetime.datetime.now(datetime.UTC) - agent.last_ping
+    return f"PingStatus {agent.ping}, last heard of {since.total_seconds():.0f} s ago"
+
+
+def _ask(
+    target: Environment, hosts: Sequence[Host], told: Told | None, window_seconds: int
+) -> list[Finding]:
+    """One round trip: every host gathers its facts, and each is judged by itself."""
+    inputs = {
+        **layout_inputs(target),
+        "TT_LOG_DIRECTORY": _MEMORY_LOGS,
+        "TT_SINCE_SECONDS": str(window_seconds),
+        "TT_NAMES": urlsplit(target.doppler.api_url).hostname or "",
+        "TT_REDIS_NODES": " ".join(target.layout.redis_addresses(target.health.redis_nodes)),
+    }
+    run = ScriptRun("diagnose", inputs, _GATHER_SECONDS, _DELIVERY_SECONDS)
+    try:
+        answers = run_script_on_each(target.hosts_door(), hosts, run, HostFacts)
+    except DeliveryError as error:
+        return unreachable(_scene(target, target.tag_value), [error.message], told)
+    findings: list[Finding] = []
+    for host in hosts:
+        findings += _judge(_scene(target, host.name), answers[host.name], _meant(told, host))
+    return findings
+
+
+def _judge(scene: Scene, answer: HostFacts | HostError, told: Told | None) -> list[Finding]:
+    if isinstance(answer, HostFacts):
+        return diagnose(scene, answer, told)
+    if isinstance(answer, HostUnreachable | HostTimedOut):
+        return unreachable(scene, [answer.message, answer.last_words], told)
+    return unread(scene, Told("diagnose", answer.message, answer.last_words), told)
+
+
+def _meant(told: Told | None, host: Host) -> Told | None:
+    """The failure, if it was this host's or nobody said whose it was."""
+    return told if told is not None and told.host in ("", host.name) else None
+
+
+def _scene(target: Environment, host: str) -> Scene:
+    return Scene(
+        environment=target.name,
+        host=host,
+        layout=target.layout,
+        doppler_project=target.doppler.project,
+        doppler_config=target.doppler.config,
+        registry=target.image.partition("/")[0],
+        redis_nodes=target.health.redis_nodes,
+    )
+
+
+def within(seconds: float, work: Callable[[], Found]) -> Found | None:
+    """What ``work`` gives, or None if it takes longer; it is then left to its own limits.
+
+    A thread of its own, since what hangs in a socket cannot be interrupted otherwise; it does
+    not keep the process alive.
+    """
+    done: list[Found] = []
+    failures: list[Exception] = []
+
+    def run() -> None:
+        try:
+            done.append(work())
+        except Exception as error:
+            failures.append(error)
+
+    thread = threading.Thread(target=run, daemon=True, name="diagnosis")
+    thread.start()
+    thread.join(seconds)
+    if failures:
+        raise failures[0]
+    return done[0] if done else None
+
+
+@task(
+    name="apply remedy",
+    task_run_name="{finding.remedy.action} on {finding.host}",
+    cache_policy=NO_CACHE,
+    persist_result=False,
+)
+def mend(
+    target: Environment,
+    finding: Finding,
+    *,
+    sleep: Callable[[float], None] = time.sleep,
+    clock: Callable[[], float] = time.monotonic,
+) -> tuple[Attempt, list[Finding]]:
+    """Apply a finding's remedy and look again; the attempt, and what there is to see now.
+
+    It counts as fixed only if a second look no longer shows it; what needs a while to come
+    up is given a while.
+    """
+    try:
+        _apply(target, finding)
+    except DeliveryError as error:
+        return Attempt(finding, fixed=False, words=error.message), look(target)
+    began = clock()
+    while True:
+        seen = look(target)
+        if is_gone(finding, seen):
+            return Attempt(finding, fixed=True), seen
+        if clock() - began > _CONFIRM_SECONDS:
+            return Attempt(finding, fixed=False, words="a second look still shows it"), seen
+        sleep(3)
+
+
+def _apply(target: Environment, finding: Finding) -> None:
+    """The remedy's script on the finding's host, under the host's lock."""
+    hosts = target.hosts_door().running(target.tag_key, target.tag_value)
+    host = next((each for each in hosts if each.name == finding.host), None)
+    if host is None:
+        raise HostUnreachable("The host is not among the running ones.", where=finding.host)
+    inputs = {**layout_inputs(target), "TT_LOG_DIRECTORY": _MEMORY_LOGS}
+    action = finding.remedy.action
+    if action is Action.PRUNE:
+        inputs["TT_RETAIN"] = str(target.rollout.retained_releases)
+        _run(target, host, "prune", inputs, PrunedImages)
+        return
+    inputs |= {"TT_ACTION": str(action), "TT_CONTAINER": finding.remedy.container}
+    _run(target, host, "remedy", inputs, AppliedRemedy)
+
+
+def _run(
+    target: Environment, host: Host, step: str, inputs: dict[str, str], kind: type[HostAnswer]
+) -> None:
+    run = ScriptRun(step, inputs, _REMEDY_SECONDS, target.timeouts.delivery)
+    run_script(target.hosts_door(), [host], run, kind)

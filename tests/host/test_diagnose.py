@@ -1,0 +1,199 @@
+"""host/diagnose.sh and host/remedy.sh by a real bash, with a docker and a doppler of our own."""
+
+from pathlib import Path
+
+import pytest
+
+from delivery.host_facts import HostFacts, TokenFile, token_file
+from delivery.host_script import read_answer
+from tests.host.running import Machine, Ran
+
+SECRETS = {"GITHUB_TOKEN": "ghp_secret0of0github00", "REDIS_PASSWORD": "hunter2-hunter2"}
+DOPPLER = "\n".join(
+    [
+        '[ -z "${REFUSE:-}" ] || { echo "Doppler Error: Invalid Auth token" >&2; exit 1; }',
+        'while [ "$1" != -- ]; do shift; done; shift',
+        *(f"export {name}={value!r}" for name, value in SECRETS.items()),
+        'exec "$@"',
+    ]
+)
+# Everything about containers comes from files that a test writes; a call is written down.
+DOCKER = """
+echo "$*" >>"$0.calls"
+case "$*" in
+version*) echo 28.5.2 ;;
+login*) cat >"$0.password"; echo "Error: unauthorized, not $(cat "$0.password")" >&2; exit 1 ;;
+ps*--quiet*) cat "$0.ids" 2>/dev/null ;;
+inspect*compose.project*) cat "$0.project" 2>/dev/null ;;
+inspect*compose.service*) cat "$0.rows" 2>/dev/null ;;
+inspect*State.Status*) cat "$0.states" 2>/dev/null ;;
+logs*) yes "the password is hunter2-hunter2" | head -n 200 ;;
+wait*) cat "$0.status" 2>/dev/null || echo 0 ;;
+esac
+"""
+
+
+@pytest.fixture
+def token(machine: Machine) -> Path:
+    path = machine.root / "token"
+    path.write_text("dp.st.prd.abcdefgh12345\n")
+    path.chmod(0o400)
+    machine.program("docker", DOCKER)
+    machine.program("doppler", DOPPLER)
+    return path
+
+
+def diagnose(machine: Machine, token: Path) -> Ran:
+    return machine.run_file(
+        "diagnose",
+        TT_PROJECT="tt",
+        TT_CLONE=str(machine.root),
+        TT_COMPOSE_FILE="docker-compose.yml",
+        TT_APP_SERVICE="app",
+        TT_APP_PORT="9",
+        TT_TOKEN_FILE=str(token),
+        TT_REGISTRY="ghcr.example",
+        TT_REGISTRY_USER="tt-bot",
+        TT_SINCE_SECONDS="600",
+        TT_DOPPLER_PROJECT="tt",
+        TT_DOPPLER_CONFIG="prd",
+        TT_NAMES="localhost",
+    )
+
+
+def facts_of(ran: Ran) -> HostFacts:
+    assert ran.status == 0, ran.printed + ran.noise
+    return read_answer(HostFacts, ran.printed, host="h")
+
+
+def told(machine: Machine, name: str, text: str) -> None:
+    (machine.programs / f"docker.{name}").write_text(text)
+
+
+def test_a_host_tells_how_it_stands(machine: Machine, token: Path) -> None:
+    facts = facts_of(diagnose(machine, token))
+    assert (facts.engine, facts.doppler_answered, facts.registry_asked) == ("28.5.2", True, True)
+    assert token_file(facts) == TokenFile(True, "400", "root", 24)
+    assert facts.disks
+    assert {line.split()[0] for line in facts.memory} == {"MemTotal", "MemAvailable"}
+    assert "localhost|yes" in facts.names
+
+
+def test_nothing_is_left_behind_and_nothing_is_changed(machine: Machine, token: Path) -> None:
+    diagnose(machine, token)
+    assert [path.name for path in machine.memory.iterdir()] == []
+    calls = (machine.programs / "docker.calls").read_text().splitlines()
+    looks = {"version", "ps", "inspect", "events", "info", "login", "logout", "compose", "logs"}
+    assert {call.split()[0] for call in calls} <= looks
+
+
+def test_the_password_goes_to_the_registry_and_nowhere_else(machine: Machine, token: Path) -> None:
+    ran = diagnose(machine, token)
+    assert (machine.programs / "docker.password").read_text() == SECRETS["GITHUB_TOKEN"]
+    assert facts_of(ran).registry == "1|Error: unauthorized, not [redacted]"
+    for secret in (*SECRETS.values(), "dp.st.prd"):
+        assert secret not in ran.printed + ran.noise
+
+
+def test_values_of_secrets_in_a_container_s_log_are_masked_and_the_log_is_bounded(
+    machine: Machine, token: Path
+) -> None:
+    told(machine, "ids", "".join(f"{n:064x}\n" for n in range(40)))
+    told(machine, "states", "".join(f"/tt-app-{n}|exited||1|0\n" for n in range(40)))
+    ran = diagnose(machine, token)
+    assert "the password is [redacted]" in facts_of(ran).logs
+    assert SECRETS["REDIS_PASSWORD"] not in ran.printed
+    assert len(ran.printed) < 24_000
+
+
+def test_more_than_there_is_room_for_is_left_out_by_name(machine: Machine, token: Path) -> None:
+    row = '{"service":"app","name":"/tt-app-1","image":"%s"}' % ("x" * 300)
+    told(machine, "ids", "".join(f"{n:064x}\n" for n in range(70)))
+    told(machine, "rows", f"{row}\n" * 70)
+    ran = diagnose(machine, token)
+    assert "containers" in facts_of(ran).left_out
+    assert len(ran.printed) < 24_000
+
+
+def test_a_token_that_is_refused_leaves_the_rest_as_it_is(machine: Machine, token: Path) -> None:
+    machine.program("doppler", f"REFUSE=yes\n{DOPPLER}")
+    facts = facts_of(diagnose(machine, token))
+    assert (facts.doppler_answered, facts.registry_asked) == (False, False)
+    assert "Invalid Auth token" in facts.doppler
+    assert facts.disks
+
+
+def test_without_a_token_or_an_engine_there_is_an_answer_too(machine: Machine, token: Path) -> None:
+    token.unlink()
+    machine.program("docker", "exit 1")
+    facts = facts_of(diagnose(machine, token))
+    assert (facts.engine, facts.token.strip()) == ("", "no")
+
+
+def test_the_last_step_that_failed_is_told_with_its_log(machine: Machine, token: Path) -> None:
+    machine.run('open_log; say working; fail "login refused"', TT_STEP="pull")
+    machine.run("open_log; say other; succeed", TT_STEP="pull")
+    machine.run('open_log; fail "a look"', TT_STEP="observe")
+    kept = facts_of(diagnose(machine, token)).last_failure
+    assert " pull\nlogin refused\n" in kept
+    assert "working" in kept
+
+
+# --- remedies ---------------------------------------------------------------------------------
+
+
+def remedy(machine: Machine, action: str, **inputs: str) -> Ran:
+    return machine.run_file("remedy", TT_ACTION=action, TT_PROJECT="tt", **inputs)
+
+
+def test_the_token_becomes_roots_alone_and_loses_its_line_ends(
+    machine: Machine, token: Path
+) -> None:
+    token.chmod(0o644)
+    token.write_bytes(b"dp.st.prd.abcdefgh12345\r\n")
+    ran = remedy(machine, "token", TT_TOKEN_FILE=str(token))
+    assert ran.status == 0, ran.printed
+    assert token.read_bytes() == b"dp.st.prd.abcdefgh12345"
+    assert token.stat().st_mode & 0o777 == 0o400
+    assert "dp.st.prd" not in ran.printed
+    assert [path.name for path in machine.root.glob("*.new")] == []
+
+
+def test_an_empty_token_is_left_alone(machine: Machine, token: Path) -> None:
+    token.chmod(0o600)
+    token.write_text("")
+    ran = remedy(machine, "token", TT_TOKEN_FILE=str(token))
+    assert "not there or empty" in ran.result["failed"]
+
+
+def test_only_a_container_of_the_project_is_restarted(machine: Machine, token: Path) -> None:
+    told(machine, "project", "somebody-elses")
+    ran = remedy(machine, "restart", TT_CONTAINER="theirs")
+    assert "no container theirs of the project tt" in ran.result["failed"]
+    told(machine, "project", "tt")
+    assert remedy(machine, "restart", TT_CONTAINER="tt-app-1").status == 0
+    assert "restart --time 30 tt-app-1" in (machine.programs / "docker.calls").read_text()
+
+
+def test_an_initialisation_that_fails_says_so(machine: Machine, token: Path) -> None:
+    told(machine, "ids", "abc")
+    assert remedy(machine, "init-cluster", TT_INIT_SERVICE="init").status == 0
+    told(machine, "status", "1")
+    ran = remedy(machine, "init-cluster", TT_INIT_SERVICE="init")
+    assert ran.result["failed"] == "init ended with status 1"
+    told(machine, "ids", "")
+    ran = remedy(machine, "init-cluster", TT_INIT_SERVICE="init")
+    assert "has no container" in ran.result["failed"]
+
+
+@pytest.mark.parametrize("action", ["volume-rm", "cluster-reset", "restart; rm -rf /", "prune"])
+def test_anything_else_is_refused(machine: Machine, action: str) -> None:
+    ran = remedy(machine, action, TT_CONTAINER="x", TT_TOKEN_FILE="/nope")
+    assert "is no remedy" in ran.result["failed"]
+
+
+def test_no_remedy_can_lose_data() -> None:
+    text = (Path(__file__).parents[2] / "host" / "remedy.sh").read_text()
+    commands = [line for line in text.splitlines() if not line.lstrip().startswith("#")]
+    for barred in ("volume", "cluster reset", "flushall", "down", "rm -", "system prune"):
+        assert not [line for line in commands if barred in line.lower()], barred
