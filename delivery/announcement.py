@@ -76,7 +76,7 @@ def announce_end(report: Report, *, kind: str, dashboard_url: str = "") -> Annou
         headline=report.headline,
         facts=_said(facts),
         finding=_first_finding(report),
-        next_command=report.failure.next_command if report.failure else "",
+        next_command=_next_command(report),
         links=_links(report.run_url, report.release_url, dashboard_url),
     )
 
@@ -131,11 +131,19 @@ def _cost(report: Report) -> str:
 
 
 def _first_finding(report: Report) -> str:
+    """What the diagnosis found, and how the failure was told."""
+    cause = report.findings[0].summary if report.findings else ""
     failure = report.failure
     if failure is None:
-        return ""
+        return cause
     where = f" ({failure.where})" if failure.where else ""
-    return f"{failure.stage}: {failure.message}{where}"
+    return "\n".join(filter(None, (cause, f"{failure.stage}: {failure.message}{where}")))
+
+
+def _next_command(report: Report) -> str:
+    if report.findings:
+        return report.findings[0].remedy.command
+    return report.failure.next_command if report.failure else ""
 
 
 def _place(check: Check) -> str:

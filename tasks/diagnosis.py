@@ -1,10 +1,8 @@
 """Looking at hosts that are not well, and the few remedies that may be applied to them."""
 
 import datetime
-import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import TypeVar
 from urllib.parse import urlsplit
 
 from prefect import get_run_logger, task
@@ -21,6 +19,7 @@ from delivery.host_script import HostAnswer
 from delivery.host_state import PrunedImages
 from delivery.mending import Attempt, is_gone
 from delivery.scene import Scene
+from tasks.bounded import within
 from tasks.hosts import layout_inputs
 from tasks.ssm import ScriptRun, run_script, run_script_on_each
 
@@ -32,8 +31,6 @@ _REMEDY_SECONDS = 240
 _CONFIRM_SECONDS = 90.0
 _MEMORY_LOGS = "/run/tt-deploy/logs"
 """Where these scripts log: in memory, for the disk may be what is full."""
-
-Found = TypeVar("Found")
 
 
 class AppliedRemedy(HostAnswer):
@@ -71,11 +68,12 @@ def look(
     deadline_seconds: float = LOOK_SECONDS,
 ) -> list[Finding]:
     """``find_causes`` without Prefect."""
-    found = within(deadline_seconds, lambda: _look(target, told, window_seconds))
-    if found is None:
+    try:
+        return within(deadline_seconds, lambda: _look(target, told, window_seconds))
+    except TimeoutError:
         evidence = [f"no answer within {deadline_seconds:g} s to a script that takes a few"]
-        return unreachable(_scene(target, told.host if told else target.tag_value), evidence, told)
-    return found
+        where = told.host if told and told.host else target.tag_value
+        return unreachable(_scene(target, where), evidence, told)
 
 
 def _look(target: Environment, told: Told | None, window_seconds: int) -> list[Finding]:
@@ -166,29 +164,6 @@ def _scene(target: Environment, host: str) -> Scene:
         registry=target.image.partition("/")[0],
         redis_nodes=target.health.redis_nodes,
     )
-
-
-def within(seconds: float, work: Callable[[], Found]) -> Found | None:
-    """What ``work`` gives, or None if it takes longer; it is then left to its own limits.
-
-    A thread of its own, since what hangs in a socket cannot be interrupted otherwise; it does
-    not keep the process alive.
-    """
-    done: list[Found] = []
-    failures: list[Exception] = []
-
-    def run() -> None:
-        try:
-            done.append(work())
-        except Exception as error:
-            failures.append(error)
-
-    thread = threading.Thread(target=run, daemon=True, name="diagnosis")
-    thread.start()
-    thread.join(seconds)
-    if failures:
-        raise failures[0]
-    return done[0] if done else None
 
 
 @task(

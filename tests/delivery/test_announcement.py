@@ -18,6 +18,7 @@ from delivery.notification import Weight
 from delivery.receipt import Receipt, Window
 from delivery.report import Failure, Outcome, Report
 from delivery.rollout import HostOutcome
+from tests.delivery.test_findings import STOPPED
 
 NOON = datetime.datetime(2026, 11, 25, 12, tzinfo=datetime.UTC)
 RUN, RELEASE, PAGE = "http://p.example/runs/1", "http://g.example/r/v1.1.0", "http://d.example/d"
@@ -187,3 +188,17 @@ def test_that_drift_is_gone_is_a_change_and_no_problem() -> None:
 )
 def test_a_duration_reads_as_people_say_it(seconds: float, spoken: str) -> None:
     assert spoken_seconds(seconds) == spoken
+
+
+def test_the_cause_that_a_diagnosis_found_comes_first_with_its_remedy() -> None:
+    report = dataclasses.replace(
+        REPORT, outcome=Outcome.FAILED, failure=FAILURE, findings=(STOPPED,)
+    )
+    said = announce_end(report, kind="deploy", dashboard_url="")
+    assert said is not None
+    assert said.finding.split("\n")[0] == STOPPED.summary
+    assert FAILURE.message in said.finding
+    assert said.next_command == STOPPED.remedy.command
+    alone = announce_end(dataclasses.replace(report, failure=None), kind="", dashboard_url="")
+    assert alone is not None
+    assert alone.finding == STOPPED.summary

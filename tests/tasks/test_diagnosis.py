@@ -11,7 +11,7 @@ from delivery.diagnosis_words import Told
 from delivery.errors import ConfigurationError, HostUnreachable
 from delivery.findings import Finding
 from delivery.policies import StageTimeouts
-from tasks.diagnosis import look, mend, within
+from tasks.diagnosis import look, mend
 from tests.fake_environment import FakeEnvironment, FakeHosts, environment
 from tests.fakes import FakeClock
 from tests.scripted_hosts import Ended, HostWorld, failed
@@ -161,13 +161,6 @@ class TestLooking:
         assert time.monotonic() - began < 5
         assert found.cause.value == "host-unreachable"
         assert "no answer within 0.2 s" in found.evidence[0]
-
-    def test_what_goes_wrong_in_time_is_raised(self) -> None:
-        def broken() -> int:
-            raise KeyError("x")
-
-        with pytest.raises(KeyError):
-            within(5, broken)
 
 
 class TestMending:
