@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterator, Sequence
 
 from delivery.findings import Action, Cause, Confidence, Finding, Remedy
-from delivery.health import REDIS_SLOTS
 from delivery.host_facts import (
     ContainerFacts,
     HostFacts,
@@ -14,6 +13,7 @@ from delivery.host_facts import (
     log_of,
     redis_nodes,
 )
+from delivery.redis_health import REDIS_SLOTS
 from delivery.scene import Scene
 
 POSTGRES = "postgres"
