@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from delivery.host_script import HostAnswer
 from delivery.receipt import Receipt
+from delivery.stack_plan import ServiceChange
 
 
 class HealthyRelease(BaseModel):
@@ -72,10 +73,18 @@ class RenderedConfiguration(HostAnswer):
 
 
 class PulledImages(HostAnswer):
-    """The answer of ``pull.sh``."""
+    """The answer of ``pull.sh``: what came, and how each service compares to its definition."""
 
     pulled: tuple[str, ...] = ()
     present: int = 0
+    services: tuple[ServiceChange, ...] = ()
+
+
+class PlannedStack(HostAnswer):
+    """The answer of ``plan.sh``; ``unknown`` says why there is no telling."""
+
+    services: tuple[ServiceChange, ...] = ()
+    unknown: str = ""
 
 
 class StartedContainers(HostAnswer):

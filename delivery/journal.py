@@ -13,6 +13,7 @@ from delivery.redaction import redact
 from delivery.released import Release
 from delivery.report import Failure, Outcome, Report, StageTime
 from delivery.rollout import Bundle, Rollout
+from delivery.stack_plan import StackPlan
 
 
 @dataclass(slots=True)
@@ -35,6 +36,7 @@ class Journal:
     touched: bool = False
     image: Image | None = None
     previous_version: str = ""
+    plans: tuple[StackPlan, ...] = ()
     rollout: Rollout | None = None
     health: Health = field(default_factory=lambda: Health(()))
     failure: Failure | None = None
@@ -118,6 +120,7 @@ class Journal:
             image=self.image.reference if self.image else "",
             release_url=self.release_url,
             run_url=self.run_url,
+            plans=self.plans,
             changed=self.rollout.changed_services if self.rollout else (),
             hosts=self.rollout.hosts if self.rollout else (),
             stages=tuple(self.stages),

@@ -13,6 +13,7 @@ from delivery.markdown import code, escape, fenced, link, table
 from delivery.receipt import receipt_section
 from delivery.redaction import redact
 from delivery.rollout import HostOutcome
+from delivery.stack_plan import StackPlan, stack_plan_section
 
 
 class Outcome(enum.StrEnum):
@@ -102,6 +103,7 @@ class Report:
     image: str = ""
     release_url: str = ""
     run_url: str = ""
+    plans: tuple[StackPlan, ...] = ()
     changed: tuple[str, ...] = ()
     hosts: tuple[HostOutcome, ...] = ()
     stages: tuple[StageTime, ...] = ()
@@ -132,6 +134,7 @@ class Report:
             "run_url": self.run_url,
             "actor": self.actor,
             "reason": self.reason,
+            "plan": [step for plan in self.plans for step in plan.as_json()],
             "changed": list(self.changed),
             "hosts": [_host_as_json(host) for host in self.hosts],
             "started": self.started.isoformat(),
@@ -150,6 +153,7 @@ class Report:
             self._facts(),
             _failure_section(self.failure),
             health_section(self.health),
+            stack_plan_section(self.plans),
             receipt_section([(h.host, h.receipt) for h in self.hosts if h.receipt]),
             _hosts_section(self.hosts),
             self._stages(),

@@ -40,6 +40,7 @@ class RolloutPlan:
     way_back: Bundle | None
     generation: int
     reason: str
+    allow_data_stores: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +79,18 @@ def waves(hosts: Sequence[Named], *, canary: int, size: int) -> list[Sequence[Na
     return [first, *(rest[at : at + size] for at in range(0, len(rest), size))]
 
 
-def plan_rollout(states: Sequence[HostState], target: Bundle, *, generation: int) -> RolloutPlan:
+def plan_rollout(
+    states: Sequence[HostState],
+    target: Bundle,
+    *,
+    generation: int,
+    allow_data_stores: bool = False,
+) -> RolloutPlan:
     """Decide what to run and where to go back to.
 
     ``generation`` grows from deploy to deploy (milliseconds since 1970 when the deploy
     began). Raises Refused if a host has already seen a newer one: a deploy that slept
-    must not undo the work of a later one.
+    must not undo the work of a later one. ``allow_data_stores`` holds for the way back too.
     """
     for state in states:
         if state.generation > generation:
@@ -99,6 +106,7 @@ def plan_rollout(states: Sequence[HostState], target: Bundle, *, generation: int
         way_back=way_back,
         generation=generation,
         reason=_reason(states, target),
+        allow_data_stores=allow_data_stores,
     )
 
 

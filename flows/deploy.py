@@ -10,13 +10,14 @@ from delivery.journal import Journal
 from delivery.report import Outcome
 from delivery.rollout import Bundle, plan_rollout, running_tag
 from flows.approval import Gate
-from flows.ending import command_line, run_command, run_name, run_reported
-from flows.parameters import Actor, DryRun, EnvironmentName, Reason, Revision
+from flows.ending import allows_data_stores, command_line, run_command, run_name, run_reported
+from flows.parameters import Actor, AllowDataStores, DryRun, EnvironmentName, Reason, Revision
 from flows.reported import reported
 from flows.rollout import now, roll_out
 from tasks.hosts import find_hosts, observe_hosts
 from tasks.image import build_image_and_push
 from tasks.release import find_revision, make_tag_and_release
+from tasks.stack import preview_stack
 
 
 @flow(name="deploy", flow_run_name=run_name("{environment} ← {revision}"), persist_result=False)
@@ -26,6 +27,7 @@ def deploy(
     reason: Reason = "",
     actor: Actor = "",
     dry_run: DryRun = False,
+    allow_data_stores: AllowDataStores = False,
 ) -> State[Any]:
     """Bring a revision of the application to every host of an environment.
 
@@ -50,12 +52,19 @@ def deploy(
             )
             journal.note_release(release)
         if dry_run:
+            with journal.stage("plan the rollout"):
+                journal.plans = preview_stack(
+                    target, hosts, states, release, allow_data_stores=allow_data_stores
+                )
             return Outcome.PLANNED
         with journal.stage("build image and push"):
             image = build_image_and_push(target, release)
             bundle = Bundle.of_image(image, version=release.version, revision=release.sha)
             journal.note_bundle(bundle, image)
-        return roll_out(target, hosts, plan_rollout(states, bundle, generation=generation), journal)
+        plan = plan_rollout(
+            states, bundle, generation=generation, allow_data_stores=allow_data_stores
+        )
+        return roll_out(target, hosts, plan, journal)
 
     return reported(
         environment,
@@ -74,6 +83,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--reason", default="", help="why; the report quotes it")
     parser.add_argument("--actor", default="", help="who asks")
     parser.add_argument("--dry-run", action="store_true", help="show the plan, touch nothing")
+    allows_data_stores(parser)
     return run_reported(deploy, parser.parse_args(arguments))
 
 

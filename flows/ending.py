@@ -114,6 +114,15 @@ def _prefect_is_away() -> PrefectUnavailable | None:
     return None
 
 
+def allows_data_stores(parser: argparse.ArgumentParser) -> None:
+    """Add ``--allow-data-stores``, as deploy, rollout and rollback have it."""
+    parser.add_argument(
+        "--allow-data-stores",
+        action="store_true",
+        help="also replace data stores whose definition changed, one at a time; data stays",
+    )
+
+
 def command_line(description: str, module: str) -> argparse.ArgumentParser:
     """The options that every flow's command line has."""
     parser = argparse.ArgumentParser(prog=f"python -m {module}", description=description)

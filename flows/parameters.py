@@ -54,6 +54,14 @@ Fix = Annotated[
         "Each is confirmed by a second look. Off: touch nothing.",
     ),
 ]
+AllowDataStores = Annotated[
+    bool,
+    shown(
+        "Allow data stores",
+        "Also replace data stores whose definition changed, one at a time; their data stays. "
+        "Off: they are left alone, and the report names them.",
+    ),
+]
 Tag = Annotated[
     str,
     shown("Release", "The release's tag, such as v1.2.3.", max_length=128),

@@ -9,8 +9,8 @@ from blocks.environment import Environment
 from delivery.journal import Journal
 from delivery.report import Outcome
 from delivery.rollout import choose_way_back, plan_rollout
-from flows.ending import command_line, run_command, run_name, run_reported
-from flows.parameters import Actor, EnvironmentName, Reason, WayBack
+from flows.ending import allows_data_stores, command_line, run_command, run_name, run_reported
+from flows.parameters import Actor, AllowDataStores, EnvironmentName, Reason, WayBack
 from flows.reported import reported
 from flows.rollout import now, roll_out
 from tasks.hosts import find_hosts, observe_hosts
@@ -23,6 +23,7 @@ def rollback(
     to: WayBack = None,
     reason: Reason = "",
     actor: Actor = "",
+    allow_data_stores: AllowDataStores = False,
 ) -> State[Any]:
     """Bring back the previous release, or any that the hosts have kept, by its version.
 
@@ -40,7 +41,10 @@ def rollback(
             bundle = choose_way_back(states, to)
             image = check_image_is_there(target, states, bundle)
             journal.note_bundle(bundle, image)
-        return roll_out(target, hosts, plan_rollout(states, bundle, generation=generation), journal)
+        plan = plan_rollout(
+            states, bundle, generation=generation, allow_data_stores=allow_data_stores
+        )
+        return roll_out(target, hosts, plan, journal)
 
     return reported(environment, bring_back, actor=actor, reason=reason)
 
@@ -51,6 +55,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--to", help="version or tag; default: the release before this one")
     parser.add_argument("--reason", default="", help="why; the report quotes it")
     parser.add_argument("--actor", default="", help="who asks")
+    allows_data_stores(parser)
     return run_reported(rollback, parser.parse_args(arguments))
 
 

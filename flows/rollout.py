@@ -15,9 +15,10 @@ from delivery.journal import Journal
 from delivery.redaction import redact
 from delivery.report import Outcome
 from delivery.rollout import Bundle, HostOutcome, Rollout, RolloutPlan, plan_rollout, waves
-from flows.ending import command_line, run_command, run_name, run_reported
+from delivery.stack_plan import StackPlan
+from flows.ending import allows_data_stores, command_line, run_command, run_name, run_reported
 from flows.healthcheck import check_health
-from flows.parameters import Actor, EnvironmentName, Reason, Tag
+from flows.parameters import Actor, AllowDataStores, EnvironmentName, Reason, Tag
 from flows.reported import log_failure, reported
 from tasks.artifacts import publish_containers
 from tasks.hosts import (
@@ -28,10 +29,10 @@ from tasks.hosts import (
     pull_images,
     record_release,
     render_alertmanager,
-    start_containers,
     sync_source,
 )
 from tasks.image import find_built_release
+from tasks.takeover import start_containers
 
 
 @flow(name="rollout", flow_run_name=run_name("{environment} ← {tag}"), persist_result=False)
@@ -40,6 +41,7 @@ def rollout(
     tag: Tag,
     reason: Reason = "",
     actor: Actor = "",
+    allow_data_stores: AllowDataStores = False,
 ) -> State[Any]:
     """Put a release whose image is in the registry on every host; builds nothing."""
 
@@ -51,7 +53,8 @@ def rollout(
         with journal.stage("find the image"):
             bundle, image = find_built_release(target, tag)
             journal.note_bundle(bundle, image)
-        return roll_out(target, hosts, plan_rollout(states, bundle, generation=now()), journal)
+        plan = plan_rollout(states, bundle, generation=now(), allow_data_stores=allow_data_stores)
+        return roll_out(target, hosts, plan, journal)
 
     return reported(environment, roll_out_tag, actor=actor, reason=reason)
 
@@ -62,7 +65,7 @@ def roll_out(
     """Carry out a plan; DEPLOYED or UP_TO_DATE only if what then runs is healthy."""
     journal.touched = True
     with journal.stage("prepare hosts"):
-        _prepare(target, hosts, plan.target)
+        journal.plans = _prepare(target, hosts, plan.target, plan)
     outcome = _take_over(target, hosts, plan, journal)
     with journal.stage("tidy up"):
         _tidy_up(target, hosts)
@@ -97,11 +100,17 @@ def now() -> int:
     return time.time_ns() // 1_000_000
 
 
-def _prepare(target: Environment, hosts: Sequence[Host], bundle: Bundle) -> None:
-    """All that can be done while the old release serves undisturbed."""
+def _prepare(
+    target: Environment, hosts: Sequence[Host], bundle: Bundle, plan: RolloutPlan
+) -> tuple[StackPlan, ...]:
+    """All that can be done while the old release serves undisturbed; what will then be done."""
     sync_source(target, hosts, bundle)
     render_alertmanager(target, hosts)
-    pull_images(target, hosts, bundle)
+    plans = pull_images(target, hosts, bundle, allow_data_stores=plan.allow_data_stores)
+    for stack in plans:
+        for warning in stack.warnings:
+            get_run_logger().warning("%s: %s", stack.host, warning)
+    return plans
 
 
 def _switch_in_waves(
@@ -117,7 +126,7 @@ def _switch_in_waves(
     for wave in waves(hosts, canary=policy.canary_hosts, size=policy.wave_size):
         touched += wave
         with journal.stage(_wave_name(wave, hosts)):
-            outcomes += start_containers(target, wave, plan.target, plan.generation)
+            outcomes += start_containers(target, wave, plan.target, plan.generation, journal.plans)
         if len(touched) < len(hosts):
             with journal.stage(_wave_name(wave, hosts, "healthcheck")):
                 _demand_health(target, wave, journal)
@@ -162,8 +171,8 @@ def _go_back(
         return Outcome.NO_WAY_BACK
     try:
         with journal.stage(f"go back to {plan.way_back.tag}"):
-            _prepare(target, hosts, plan.way_back)
-            start_containers(target, hosts, plan.way_back, plan.generation)
+            stacks = _prepare(target, hosts, plan.way_back, plan)
+            start_containers(target, hosts, plan.way_back, plan.generation, stacks)
         with journal.stage("healthcheck after going back"):
             restored: Health = check_health(target.name)
     except Exception:
@@ -178,6 +187,7 @@ def main(arguments: list[str]) -> int:
     parser = command_line("Put a built release on the hosts.", "flows.rollout")
     parser.add_argument("--tag", required=True, help="the release's tag, such as v1.2.3")
     parser.add_argument("--reason", default="")
+    allows_data_stores(parser)
     return run_reported(rollout, parser.parse_args(arguments))
 
 

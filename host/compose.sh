@@ -7,7 +7,7 @@ load_release_inputs() {
     export APP_IMAGE=$TT_APP_IMAGE APP_VERSION=${TT_APP_VERSION:-} APP_REVISION=${TT_REVISION:-}
     # Alertmanager's configuration holds a secret: it goes from memory straight to Compose.
     if [ -n "${TT_TEMPLATE:-}" ]; then
-        ALERTMANAGER_CONFIG=$(cat "$tt_run/alertmanager.yml") ||
+        ALERTMANAGER_CONFIG=$(cat "${tt_rendered:-$tt_run/alertmanager.yml}") ||
             fail "the rendered Alertmanager configuration is missing (a reboot empties /run)" "start the deploy again"
         ALERTMANAGER_CONFIG_SHA256=$(sha256sum <<<"$ALERTMANAGER_CONFIG" | cut -d' ' -f1)
         export ALERTMANAGER_CONFIG ALERTMANAGER_CONFIG_SHA256
@@ -27,6 +27,39 @@ configuration_hash() { sha256sum <<<"$configuration" | cut -d' ' -f1; }
 # The hash of one service's definition, as Compose labels its containers with it.
 definition_hash() { sed -n "s/^$1 //p" <<<"$configuration"; }
 
+# "service hash" of everything that runs: which definition each container was made from.
+running_definitions() {
+    docker ps --filter "label=com.docker.compose.project=$TT_PROJECT" \
+        --filter label=com.docker.compose.oneoff=False \
+        --format '{{.Label "com.docker.compose.service"}} {{.Label "com.docker.compose.config-hash"}}'
+}
+
+# change_of SERVICE: "missing", "same" or "differs", by $running and the compose file.
+change_of() {
+    if ! grep -q "^$1 " <<<"$running"; then
+        echo missing
+    elif grep -qx "$1 $(definition_hash "$1")" <<<"$running"; then
+        echo same
+    else
+        echo differs
+    fi
+}
+
+# Every service beside what it runs in now, as a JSON array, dependencies first.
+list_changes() {
+    local service change role separator=""
+    running=$(running_definitions)
+    printf '['
+    for service in $services; do
+        change=$(change_of "$service") role=""
+        if [ "$change" = differs ]; then role=$(redis_role "$service"); fi
+        printf '%s{"service":%s,"change":"%s","role":%s}' "$separator" \
+            "$(json_string "$service")" "$change" "$(json_string "$role")"
+        separator=,
+    done
+    printf ']'
+}
+
 # "service id" of everything that runs, to tell afterwards what was replaced.
 running_services() {
     docker ps --no-trunc --filter "label=com.docker.compose.project=$TT_PROJECT" \
@@ -38,14 +71,17 @@ changed_services() { comm -13 <(printf '%s\n' "$1") <(running_services) | cut -d
 
 has_service() { grep -qx -- "$1" <<<"$services"; }
 
-# Data stores that exist are left alone, whatever their definition says now.
+# Data stores that exist are left alone, whatever their definition says now, but for those
+# that the plan names (TT_REPLACE).
 start_data_stores() {
     local stores
     read -ra stores <<<"${TT_DATA_STORES:-}"
     if [ ${#stores[@]} -gt 0 ]; then
+        replace_data_stores broken
         say "data stores: start what is missing, recreate nothing"
         with_secrets "${compose[@]}" up --detach --no-recreate --wait --wait-timeout 240 "${stores[@]}" ||
             fail "a data store did not become healthy" "docker compose -p $TT_PROJECT ps --all"
+        replace_data_stores sound
     fi
     if [ -n "${TT_INIT_SERVICE:-}" ] && has_service "$TT_INIT_SERVICE"; then
         say "the one-shot $TT_INIT_SERVICE must end well before the application starts"
@@ -76,19 +112,20 @@ start_gateway() {
     gateway=$(container_of "$TT_GATEWAY")
 }
 
-# Everything but data stores, one-shots, the gateway and the application.
+# Everything but data stores, one-shots, the gateway and the application: what is missing or
+# differs from its definition, dependencies first. What is as defined is not even asked for.
 start_the_rest() {
-    local service rest=()
+    local service
+    running=$(running_definitions)
     for service in $services; do
         case " ${TT_DATA_STORES:-} ${TT_INIT_SERVICE:-} ${TT_GATEWAY:-} ${TT_APP_SERVICE} " in
-        *" $service "*) ;;
-        *) rest+=("$service") ;;
+        *" $service "*) continue ;;
         esac
+        [ "$(change_of "$service")" != same ] || continue
+        say "$service: $(change_of "$service")"
+        with_secrets "${compose[@]}" up --detach --no-deps "$service" ||
+            fail "$service did not start" "docker compose -p $TT_PROJECT logs $service"
     done
-    [ ${#rest[@]} -gt 0 ] || return 0
-    say "the rest: ${rest[*]}"
-    with_secrets "${compose[@]}" up --detach --no-deps "${rest[@]}" ||
-        fail "docker compose up failed" "docker compose -p $TT_PROJECT ps --all"
 }
 
 # What was rendered with secrets is not kept once Compose has it, not even in memory.

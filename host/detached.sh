@@ -34,10 +34,17 @@ start_job() {
     fi
 }
 
+# Whether a job runs. Asked for a second before it is said to be gone: a process that is just
+# being replaced (exec) has no command line for a moment.
 job_runs() {
-    local pid
-    [ -f "$1.pid" ] && pid=$(cat "$1.pid") && [ -d "/proc/$pid" ] &&
-        tr '\0' ' ' <"/proc/$pid/cmdline" | grep -qF "$1.sh"
+    local pid tries
+    [ -f "$1.pid" ] || return 1
+    for tries in 1 2 3 4 5; do
+        pid=$(cat "$1.pid")
+        if [ -n "$pid" ] && tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -qF "$1.sh"; then return 0; fi
+        [ "$tries" = 5 ] || sleep 0.25
+    done
+    return 1
 }
 
 # In the job: starts it once more inside one "doppler run", so that a rollout asks Doppler
@@ -67,7 +74,8 @@ wait_for_job() {
 
 # In the job: its result goes to a file, which appears whole.
 open_job_output() {
-    echo $$ >"$tt_jobs/$TT_DETACHED.pid"
+    echo $$ >"$tt_jobs/$TT_DETACHED.pid.new"
+    mv -f "$tt_jobs/$TT_DETACHED.pid.new" "$tt_jobs/$TT_DETACHED.pid"
     exec 3>"$tt_jobs/$TT_DETACHED.part"
 }
 

@@ -5,6 +5,8 @@
 [ -n "${tt_log:-}" ] || . "$(dirname "$0")/lib.sh"
 # shellcheck source=host/compose.sh
 declare -F load_release_inputs >/dev/null || . "$(dirname "$0")/compose.sh"
+# shellcheck source=host/stores.sh
+declare -F replace_data_stores >/dev/null || . "$(dirname "$0")/stores.sh"
 open_log
 need TT_REGISTRY TT_REGISTRY_USER TT_APP_IMAGE TT_APP_SERVICE
 load_doppler_token
@@ -57,4 +59,7 @@ docker logout "$TT_REGISTRY" || true
 after=$(docker images --quiet --no-trunc --all | sort -u)
 pulled=$(comm -13 <(printf '%s\n' "$before") <(printf '%s\n' "$after"))
 
-succeed "\"pulled\":$(printf '%s' "$pulled" | json_lines)" "\"present\":$(grep -c . <<<"$after")"
+# The plan is made from this: all is here that it takes, and nothing has been touched yet.
+read_compose_file
+succeed "\"services\":$(list_changes)" "\"pulled\":$(printf '%s' "$pulled" | json_lines)" \
+    "\"present\":$(grep -c . <<<"$after")"

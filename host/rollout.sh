@@ -16,6 +16,8 @@ declare -F read_slots >/dev/null || . "$(dirname "$0")/gateway.sh"
 declare -F start_prober >/dev/null || . "$(dirname "$0")/receipt.sh"
 # shellcheck source=host/compose.sh
 declare -F start_data_stores >/dev/null || . "$(dirname "$0")/compose.sh"
+# shellcheck source=host/stores.sh
+declare -F replace_data_stores >/dev/null || . "$(dirname "$0")/stores.sh"
 # shellcheck source=host/monitoring.sh
 declare -F check_monitoring >/dev/null || . "$(dirname "$0")/monitoring.sh"
 open_log

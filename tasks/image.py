@@ -3,10 +3,8 @@
 import datetime
 import time
 from collections.abc import Sequence
-from typing import Any
 
 from prefect import get_run_logger, task
-from prefect.cache_policies import NO_CACHE
 
 from blocks.buildx import BuildOrder
 from blocks.environment import Environment
@@ -19,18 +17,11 @@ from delivery.released import Release
 from delivery.rollout import Bundle
 from tasks.artifacts import publish_image
 from tasks.release import open_source
-from tasks.retrying import BACKOFF_SECONDS, is_transient
+from tasks.retrying import BACKOFF_SECONDS, retried
 
 _REVISION_LABEL = "org.opencontainers.image.revision"
 _VERSION_LABEL = "org.opencontainers.image.version"
-_STAGE: dict[str, Any] = {
-    "retries": 2,
-    "retry_delay_seconds": BACKOFF_SECONDS[:2],
-    "retry_jitter_factor": 0.5,
-    "retry_condition_fn": is_transient,
-    "cache_policy": NO_CACHE,
-    "persist_result": False,
-}
+_STAGE = retried(BACKOFF_SECONDS[:2])
 
 
 @task(name="build image and push", task_run_name="build {release.tag}", **_STAGE)

@@ -5,7 +5,6 @@ import uuid
 from collections.abc import Callable, Sequence
 
 from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from blocks.deploy_trigger import DeployTrigger, DeployWish
 from blocks.environment import Environment
@@ -20,7 +19,7 @@ from delivery.trigger import (
     decide_on_changes,
     is_asked_for,
 )
-from tasks.retrying import BACKOFF_SECONDS, is_transient
+from tasks.retrying import BACKOFF_SECONDS, retried
 
 # Any fixed value does: it makes the same wish the same event for every asker.
 _WISHES = uuid.UUID("6f2d3c1e-6f43-5d0a-9a55-74742d64706c")
@@ -32,12 +31,7 @@ _LOOK_EVERY_SECONDS = 1.0
     name="follow branch",
     timeout_seconds=600,
     task_run_name="follow {target.branch}",
-    retries=len(BACKOFF_SECONDS),
-    retry_delay_seconds=[float(seconds) for seconds in BACKOFF_SECONDS],
-    retry_jitter_factor=0.5,
-    retry_condition_fn=is_transient,
-    cache_policy=NO_CACHE,
-    persist_result=False,
+    **retried(BACKOFF_SECONDS),
 )
 def follow_branch(target: Environment, deployed: str) -> str:
     """Ask for a deploy of the branch's head if it is due; in words, what was found.

@@ -4,10 +4,8 @@ import dataclasses
 import datetime
 import os
 from collections.abc import Callable
-from typing import Any
 
 from prefect import get_run_logger, runtime, task
-from prefect.cache_policies import NO_CACHE
 
 from blocks.environment import Environment
 from blocks.git import SourceRepository, cache_folder
@@ -19,16 +17,9 @@ from delivery.release import ReleasePlan, ReleasePolicy, plan_release
 from delivery.released import Release
 from tasks.artifacts import publish_release_notes
 from tasks.publishing import ReleaseDoor, finishing_command, left_unfinished, publish
-from tasks.retrying import OUTAGE_SECONDS, is_transient
+from tasks.retrying import OUTAGE_SECONDS, retried
 
-_STAGE: dict[str, Any] = {
-    "retries": len(OUTAGE_SECONDS),
-    "retry_delay_seconds": OUTAGE_SECONDS,
-    "retry_jitter_factor": 0.3,
-    "retry_condition_fn": is_transient,
-    "cache_policy": NO_CACHE,
-    "persist_result": False,
-}
+_STAGE = retried(OUTAGE_SECONDS, jitter=0.3)
 _RACES = 3
 
 

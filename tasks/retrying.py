@@ -1,8 +1,10 @@
-"""Which failures are worth another try."""
+"""Which failures are worth another try, and when."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from prefect import Task
+from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State, TaskRun
 
 from delivery.errors import TransientError
@@ -21,3 +23,18 @@ def is_transient(_task: Task[..., Any], _run: TaskRun, state: State[Any]) -> boo
     if not isinstance(failure, BaseException):
         failure = getattr(failure, "result", None)
     return isinstance(failure, TransientError)
+
+
+def retried(waits: Sequence[int], *, jitter: float = 0.5) -> dict[str, Any]:
+    """The options of a task that looks before it acts: it may be tried again after each wait.
+
+    Nothing is cached or persisted: the world is asked anew every time.
+    """
+    return {
+        "retries": len(waits),
+        "retry_delay_seconds": [float(seconds) for seconds in waits],
+        "retry_jitter_factor": jitter,
+        "retry_condition_fn": is_transient,
+        "cache_policy": NO_CACHE,
+        "persist_result": False,
+    }

@@ -48,6 +48,7 @@ class HostWorld:
     """One host: the image that serves, its record, and which images never get healthy.
 
     ``traffic`` is what its Prometheus would say of a release that took over, by figure.
+    ``differing`` are the services that differ from their definition, with their roles.
     """
 
     image: str = ""
@@ -55,6 +56,8 @@ class HostWorld:
     record: list[str] = field(default_factory=list)
     unhealthy: set[str] = field(default_factory=set)
     facts: dict[str, Any] = field(default_factory=dict)
+    differing: dict[str, str] = field(default_factory=dict)
+    replaced: list[str] = field(default_factory=list)
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     traffic: dict[str, float] = field(default_factory=dict)
     _orders: dict[str, list[Ended]] = field(default_factory=dict)
@@ -100,10 +103,24 @@ class HostWorld:
         return {"path": "/run/tt-deploy/alertmanager.yml", "sha256": "0" * 64}
 
     def _pull(self, inputs: Inputs) -> dict[str, Any]:
-        return {"pulled": [inputs["TT_APP_IMAGE"]], "present": 3}
+        return {"pulled": [inputs["TT_APP_IMAGE"]], "present": 3, **self._plan(inputs)}
+
+    def _plan(self, inputs: Inputs) -> dict[str, Any]:
+        named = [*inputs["TT_DATA_STORES"].split(), inputs["TT_GATEWAY"], "prometheus"]
+        services = [self._change(name, differs=name in self.differing) for name in named]
+        app = self._change(inputs["TT_APP_SERVICE"], differs=inputs["TT_APP_IMAGE"] != self.image)
+        return {"services": [*services, app]}
+
+    def _change(self, service: str, *, differs: bool) -> dict[str, str]:
+        change = "differs" if differs else "same"
+        return {"service": service, "change": change, "role": self.differing.get(service, "")}
 
     def _rollout(self, inputs: Inputs) -> dict[str, Any]:
-        changed = [] if inputs["TT_APP_IMAGE"] == self.image else ["app"]
+        replaced = [store for store in inputs["TT_REPLACE"].split() if store in self.differing]
+        for store in replaced:
+            del self.differing[store]
+        self.replaced += replaced
+        changed = [*replaced, *([] if inputs["TT_APP_IMAGE"] == self.image else ["app"])]
         self.image = inputs["TT_APP_IMAGE"]
         self.generation = int(inputs["TT_GENERATION"])
         return {"changed": changed, "configuration": "c" * 8}

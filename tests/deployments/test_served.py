@@ -51,7 +51,14 @@ def test_every_stage_of_a_deploy_is_served_under_its_own_name() -> None:
 
 def test_the_deploys_form_asks_for_what_an_operator_knows() -> None:
     asked = flow_of("flows/deploy.py:deploy").parameters.properties
-    assert [*asked] == ["environment", "revision", "reason", "actor", "dry_run"]
+    assert [*asked] == [
+        "environment",
+        "revision",
+        "reason",
+        "actor",
+        "dry_run",
+        "allow_data_stores",
+    ]
     assert [name for name, field in asked.items() if not field.get("description")] == []
 
 

@@ -59,9 +59,9 @@ class World:
         self.host.runs(image, tag.removeprefix("v"))
         return image
 
-    def rolled_out(self, tag: str) -> Report:
+    def rolled_out(self, tag: str, **parameters: Any) -> Report:
         """The report of putting a built release on the host."""
-        state: Any = rollout(self.name, tag, return_state=True)
+        state: Any = rollout(self.name, tag, **parameters, return_state=True)
         return report_of(state)
 
 

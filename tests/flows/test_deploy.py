@@ -16,6 +16,7 @@ from flows.ending import report_of
 from tests.fake_environment import SECRETS
 from tests.flows.conftest import World
 from tests.prefect_world import latest_artifact
+from tests.scripted_hosts import answered
 
 pytestmark = pytest.mark.prefect
 
@@ -45,10 +46,25 @@ class TestDeploy:
         report = deployed(world, dry_run=True)
         assert report.outcome is Outcome.PLANNED
         assert (report.version, report.revision) == ("0.1.0-develop.0", world.application.head())
-        assert world.host.steps == ["observe"]
+        assert world.host.steps == ["observe", "plan"]
         assert world.github.requests == []
         assert world.registry.requests == []
         assert world.application.git("tag") == ""
+
+    def test_a_dry_run_says_what_would_happen_to_each_service(self, world: World) -> None:
+        world.running("v0.0.1")
+        world.host.differing["postgres"] = ""
+        for allowed, act in ((False, "leave alone"), (True, "replace")):
+            report = deployed(world, dry_run=True, allow_data_stores=allowed)
+            acts = {step["service"]: step["act"] for step in report.as_json()["plan"]}
+            assert acts == {"postgres": act, "app": "take over"}
+        assert world.host.replaced == []
+
+    def test_a_plan_that_cannot_be_made_untouched_is_said_to_be_unknown(self, world: World) -> None:
+        world.host.fail("plan", answered(step="plan", unknown="there is no git clone yet"))
+        report = deployed(world, dry_run=True)
+        assert report.outcome is Outcome.PLANNED
+        assert "there is no git clone yet" in report.as_markdown()
 
     def test_the_branchs_head_is_released_and_rolled_out(self, world: World) -> None:
         tag = with_its_image(world)

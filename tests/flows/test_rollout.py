@@ -13,6 +13,7 @@ from blocks.environment import load_environment
 from delivery.journal import Journal
 from delivery.report import Outcome
 from delivery.rollout import Bundle, plan_rollout
+from flows import rollback
 from flows.rollout import now, roll_out
 from tasks.hosts import find_hosts, observe_hosts
 from tests.flows.conftest import World
@@ -179,6 +180,56 @@ class TestNotGettingThere:
         report = world.rolled_out("v1.0.0")
         assert report.outcome is Outcome.REFUSED
         assert world.host.steps == ["observe"]
+
+
+class TestDataStores:
+    def test_one_that_differs_is_left_alone_and_the_report_says_so(
+        self, world: World, run_log: list[str]
+    ) -> None:
+        world.running("v1.0.0")
+        world.built("v1.1.0")
+        world.host.differing |= {"postgres": "", "gateway": ""}
+        report = world.rolled_out("v1.1.0")
+        assert (report.outcome, report.changed) == (Outcome.DEPLOYED, ("app",))
+        assert world.host.inputs_of("rollout")["TT_REPLACE"] == ""
+        assert "| **leave alone** | `postgres` |" in report.as_markdown()
+        warning = "postgres differs from its definition and was left alone; allow_data_stores"
+        assert any(warning in line for line in run_log)
+
+    def test_allowed_ones_are_replaced_in_the_plans_order_and_the_gateway_is_not(
+        self, world: World
+    ) -> None:
+        world.running("v1.0.0")
+        world.built("v1.1.0")
+        world.host.differing |= {
+            "postgres": "",
+            "redis-node-1": "master",
+            "redis-node-6": "slave",
+            "gateway": "",
+        }
+        report = world.rolled_out("v1.1.0", allow_data_stores=True)
+        assert report.outcome is Outcome.DEPLOYED
+        assert world.host.replaced == ["redis-node-6", "redis-node-1", "postgres"]
+        assert "gateway" in world.host.differing
+
+    def test_the_permission_holds_for_the_way_back(self, world: World) -> None:
+        world.running("v1.0.0")
+        world.host.unhealthy.add(world.built("v1.1.0"))
+        world.host.differing["redis-node-6"] = "slave"
+        report = world.rolled_out("v1.1.0", allow_data_stores=True)
+        assert report.outcome is Outcome.ROLLED_BACK
+        assert "redis-node-6" in world.host.replaced
+
+    def test_a_way_back_without_it_leaves_them_alone_too(self, world: World) -> None:
+        world.running("v1.0.0")
+        world.running("v1.1.0")
+        world.host.differing["postgres"] = ""
+        arguments = ["--environment", world.name]
+        assert rollback.main(arguments) == 0
+        assert world.host.replaced == []
+        world.running("v1.2.0")
+        assert rollback.main([*arguments, "--allow-data-stores"]) == 0
+        assert world.host.replaced == ["postgres"]
 
 
 class TestTidyingUp:

@@ -58,9 +58,10 @@ class Machine:
         """Runs ``script`` (bash text) after the library, inputs named as the scripts read them."""
         return self.start(compose_script([LIBRARY, script], inputs))
 
-    def run_file(self, name: str, **inputs: str) -> Ran:
-        """Runs ``host/NAME.sh``."""
-        return self.run((HOST / f"{name}.sh").read_text(), TT_STEP=name, **inputs)
+    def run_file(self, name: str, *libraries: str, **inputs: str) -> Ran:
+        """Runs ``host/NAME.sh`` after what it stands on."""
+        parts = [(HOST / f"{part}.sh").read_text() for part in (*libraries, name)]
+        return self.run("\n".join(parts), TT_STEP=name, **inputs)
 
     def start(self, text: str, environment: Mapping[str, str] | None = None) -> Ran:
         ended = subprocess.run(

@@ -231,6 +231,7 @@ def render(machine: Machine, token_file: Path, template: str) -> Ran:
     machine.program("doppler", DOPPLER)
     return machine.run_file(
         "render",
+        "template",
         TT_CLONE=str(machine.root),
         TT_TEMPLATE="alertmanager.yml",
         **doppler_inputs(token_file),
@@ -303,7 +304,7 @@ class Pulling:
     def run(self, **docker: str) -> Ran:
         parts = [f"export {name}={value!r}" for name, value in docker.items()]
         parts.append(f"export CALLS={self._calls} PULLED={self._machine.root / 'pulled'}")
-        parts += [(HOST / f"{name}.sh").read_text() for name in ("compose", "pull")]
+        parts += [(HOST / f"{name}.sh").read_text() for name in ("compose", "stores", "pull")]
         return self._machine.run(
             "\n".join(parts),
             TT_STEP="pull",
@@ -334,7 +335,8 @@ def test_it_logs_in_pulls_and_logs_out_and_no_login_outlives_it(
     answer = read_answer(PulledImages, ran.printed, host="h")
     assert (answer.pulled, answer.present) == (("sha256:new",), 2)
     asked = [call.split()[0] for call in pulling.calls]
-    assert asked == ["login", "images", "compose", "logout", "images"]
+    assert asked[:5] == ["login", "images", "compose", "logout", "images"]
+    assert {call.split()[-1] for call in pulling.calls[5:] if "| password  |" not in call} == set()
     assert [path.name for path in machine.memory.iterdir() if path.is_dir()] == []
 
 

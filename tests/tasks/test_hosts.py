@@ -18,9 +18,9 @@ from tasks.hosts import (
     pull_images,
     record_release,
     render_alertmanager,
-    start_containers,
     sync_source,
 )
+from tasks.takeover import start_containers
 from tests.fake_environment import IMAGE, FakeEnvironment, FakeHosts, environment
 from tests.scripted_hosts import SHA, HostWorld, answered
 

@@ -8,6 +8,7 @@ import tasks.health
 import tasks.hosts
 import tasks.image
 import tasks.release
+import tasks.takeover
 from delivery import errors
 from delivery.errors import DeliveryError, TransientError
 from tasks.retrying import BACKOFF_SECONDS, is_transient
@@ -70,7 +71,7 @@ STEPS = [
     tasks.hosts.sync_source,
     tasks.hosts.render_alertmanager,
     tasks.hosts.pull_images,
-    tasks.hosts.start_containers,
+    tasks.takeover.start_containers,
     tasks.hosts.prune_images,
     tasks.hosts.list_containers,
     tasks.hosts.record_release,

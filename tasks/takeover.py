@@ -1,0 +1,88 @@
+"""Letting a release take over on the hosts: the dangerous step of a rollout."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from prefect import get_run_logger, task
+
+from blocks.aws_hosts import Host
+from blocks.environment import Environment
+from delivery.errors import HostError
+from delivery.host_state import StartedContainers
+from delivery.rollout import Bundle, HostOutcome
+from delivery.stack_plan import StackPlan, stores_to_replace
+from tasks.hosts import bundle_inputs, layout_inputs, log_answers
+from tasks.retrying import BACKOFF_SECONDS, retried
+from tasks.ssm import ScriptRun, run_script_on_each
+
+
+@dataclass(frozen=True, slots=True)
+class Strategy:
+    """A way of letting a release take over: a script of ``host/`` and what it stands on."""
+
+    script: str
+    libraries: tuple[str, ...]
+
+
+STRATEGIES = {
+    "rolling": Strategy(
+        "rollout", ("detached", "gateway", "receipt", "compose", "stores", "monitoring")
+    ),
+    "recreate": Strategy("recreate", ("detached", "compose", "stores", "monitoring")),
+}
+
+
+@task(name="start containers", task_run_name="start {bundle.tag}", **retried(BACKOFF_SECONDS))
+def start_containers(
+    target: Environment,
+    hosts: Sequence[Host],
+    bundle: Bundle,
+    generation: int,
+    plans: Sequence[StackPlan] = (),
+) -> list[HostOutcome]:
+    """Let the release take over by the environment's strategy.
+
+    Only those data stores are replaced that the plans name.
+
+    A host that fails keeps the release before; more of them than the failure budget raise
+    what the first one said. Asking again for the same generation and release finds the job
+    that is under way, or its result: the script on the host outlives a worker that dies and
+    a command that is cut off.
+    """
+    strategy = STRATEGIES[target.rollout.strategy]
+    inputs = {
+        **layout_inputs(target),
+        **bundle_inputs(bundle),
+        **_takeover(target),
+        "TT_REPLACE": " ".join(stores_to_replace(plans, target.layout)),
+        "TT_GENERATION": str(generation),
+        "TT_ATTEMPT": re.sub(r"[^A-Za-z0-9]+", "-", bundle.tag),
+    }
+    limits = (target.timeouts.start, target.timeouts.delivery)
+    run = ScriptRun(strategy.script, inputs, *limits, strategy.libraries)
+    answers = run_script_on_each(target.hosts_door(), hosts, run, StartedContainers)
+    failures = [answer for answer in answers.values() if isinstance(answer, HostError)]
+    if len(failures) > target.rollout.failure_budget:
+        raise failures[0]
+    log_answers({n: answer for n, answer in answers.items() if not isinstance(answer, HostError)})
+    return [_host_outcome(name, answer) for name, answer in answers.items()]
+
+
+def _host_outcome(name: str, answer: StartedContainers | HostError) -> HostOutcome:
+    if isinstance(answer, HostError):
+        get_run_logger().warning("%s kept the release before: %s", name, answer.message)
+        return HostOutcome(name, (), "", failure=answer.message)
+    return HostOutcome(name, answer.changed, answer.configuration, answer.note, answer.receipt)
+
+
+def _takeover(target: Environment) -> dict[str, str]:
+    policy = target.rollout
+    return {
+        "TT_GATE_PASSES": str(policy.gate_passes),
+        "TT_GATE_SECONDS": str(policy.gate_seconds),
+        "TT_DRAIN_SECONDS": str(policy.drain_seconds),
+        "TT_SOAK_SECONDS": str(policy.soak_seconds),
+        "TT_SOAK_ERRORS": str(policy.soak_error_percent),
+        "TT_STOP_SECONDS": str(policy.stop_seconds),
+    }
