@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Callable
+from typing import Any
 
 from prefect.blocks.core import Block
 from prefect.blocks.notifications import SlackWebhook
@@ -17,6 +18,8 @@ from blocks.aws_hosts import AwsHosts, Translated
 from blocks.buildx import Buildx
 from blocks.doppler import DopplerSecrets
 from blocks.github import GitHubRepository
+from blocks.github_api import GitHubApi
+from blocks.github_deployments import GitHubDeployments
 from blocks.registry import Registry
 from blocks.slack import Channel, SlackBot, WebhookChannel
 from delivery.errors import BadRequest, ConfigurationError
@@ -196,11 +199,19 @@ class Environment(Block):
 
         ``on_wait`` hears of each wait for a rate limit, in seconds, before it begins.
         """
-        return GitHubRepository(
+        return GitHubRepository(self.github_api(on_wait=on_wait))
+
+    def deployments_door(self) -> GitHubDeployments:
+        """What GitHub shows of deploys; it waits for no rate limit, nothing depends on it."""
+        return GitHubDeployments(self.github_api(patience_seconds=0.0, timeout_seconds=5.0))
+
+    def github_api(self, **manner: Any) -> GitHubApi:
+        """Calls to GitHub about the application's repository, in ``GitHubApi``'s manner."""
+        return GitHubApi(
             api_url=self.github_api_url,
             repository=self.repository,
             token=self.github_token(),
-            on_wait=on_wait,
+            **manner,
         )
 
     def github_token(self) -> str:

@@ -1,12 +1,9 @@
 """GitHub's REST API: tags, releases, branches. One call a method; a 404 is an answer."""
 
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
-
-import httpx
 
 from blocks.github_api import GitHubApi, json_object, text_at
 from delivery.errors import RevisionNotFound, SourceUnavailable, TagConflict
@@ -42,27 +39,9 @@ class PublishedRelease:
 class GitHubRepository:
     """The door to one repository; what every call may raise is said by ``GitHubApi``."""
 
-    def __init__(
-        self,
-        *,
-        api_url: str,
-        repository: str,
-        token: str,
-        transport: httpx.BaseTransport | None = None,
-        sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.time,
-        on_wait: Callable[[float], None] | None = None,
-    ) -> None:
-        self.repository = repository
-        self._api = GitHubApi(
-            api_url=api_url,
-            repository=repository,
-            token=token,
-            transport=transport,
-            sleep=sleep,
-            clock=clock,
-            on_wait=on_wait,
-        )
+    def __init__(self, api: GitHubApi) -> None:
+        self.repository = api.repository
+        self._api = api
 
     def tag_commit(self, tag: str) -> str | None:
         """The commit that ``tag`` names (an annotated tag is followed), None if there is none."""

@@ -10,14 +10,14 @@ import httpx
 from delivery.errors import AccessDenied, RateLimited, SourceError, SourceUnavailable
 
 _API_VERSION = "2022-11-28"
-_LONGEST_WAIT_SECONDS = 900.0
+PATIENCE_SECONDS = 900.0
 
 
 class GitHubApi:
     """Calls about one repository; paths begin after ``/repos/owner/name``.
 
     Rate limits are honoured, for reads and writes: a call waits as long as GitHub asks for,
-    fifteen minutes at most, and tells ``on_wait`` how many seconds; beyond that it raises
+    ``patience_seconds`` at most, and tells ``on_wait`` how many seconds; beyond that it raises
     RateLimited. Every other failure is raised at once: AccessDenied, SourceUnavailable
     (transient), or SourceError with GitHub's own words.
     """
@@ -32,14 +32,17 @@ class GitHubApi:
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.time,
         on_wait: Callable[[float], None] | None = None,
+        patience_seconds: float = PATIENCE_SECONDS,
+        timeout_seconds: float = 20.0,
     ) -> None:
         self.repository = repository
+        self._patience_seconds = patience_seconds
         self._on_wait = on_wait or (lambda _seconds: None)
         self._sleep = sleep
         self._clock = clock
         self._client = httpx.Client(
             base_url=api_url.rstrip("/"),
-            timeout=httpx.Timeout(20.0, connect=5.0),
+            timeout=httpx.Timeout(timeout_seconds, connect=5.0),
             transport=transport,
             follow_redirects=True,  # as GitHub asks for: a renamed repository has moved
             headers={
@@ -78,7 +81,7 @@ class GitHubApi:
             wait = seconds_to_wait(reply.status_code, reply.headers, now=self._clock())
             if wait is None:
                 return reply
-            if waited + wait > _LONGEST_WAIT_SECONDS:
+            if waited + wait > self._patience_seconds:
                 raise self._limited(wait)
             self._on_wait(wait)
             self._sleep(wait)
@@ -110,8 +113,9 @@ class GitHubApi:
             return AccessDenied(
                 f"GitHub refused ({reply.status_code}): {said}",
                 where=where,
-                next_command="Give the token 'contents: write' on this repository "
-                "and save it in the environment's GitHub block.",
+                next_command="Give the token 'contents: write' on this repository (to show deploys "
+                "there also 'deployments: write' and 'statuses: write') and save it in the "
+                "environment's GitHub block.",
             )
         return SourceError(f"GitHub refused ({reply.status_code}): {said}", where=where)
 

@@ -1,8 +1,7 @@
 """Telling people how a deploy goes. Nothing here can fail one, or hold it up for long."""
 
 import datetime
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TypeVar
 
 from prefect import get_run_logger, runtime, task
@@ -15,13 +14,10 @@ from delivery.announcement import Announcement, announce_drift, announce_end, an
 from delivery.checks import Check
 from delivery.journal import Journal
 from delivery.notification import Weight
-from delivery.redaction import redact
 from delivery.report import Report
 from delivery.slack_message import slack_message
-from tasks.bounded import within
-
-_PATIENCE_SECONDS = 12.0
-"""Two tries of five seconds and a pause: no announcement is waited for any longer."""
+from tasks.bounded import PATIENCE_SECONDS, best_effort, harmless
+from tasks.github_deployments import begin_on_github, end_on_github
 
 Answer = TypeVar("Answer")
 
@@ -36,27 +32,37 @@ class Announcer:
         self._target = target
         self._kind = kind
         self._told: PrefectFuture[Posted | None] | None = None
+        self._deployment: PrefectFuture[int | None] | None = None
 
     def start(self, journal: Journal) -> None:
         """Say that it begins; not waited for."""
         with harmless("announcing the start"):
             announcement = announce_start(journal, kind=self._kind, dashboard_url=self._page)
             self._told = announce.submit(self._target, announcement)
+            self._deployment = begin_on_github.submit(
+                self._target, journal.revision, journal.version, journal.run_url
+            )
 
     def end(self, report: Report) -> None:
-        """Say how it ended, in the place of its start where the channel allows."""
+        """Say how it ended, everywhere at once; in Slack in the place of its start, if it can."""
         with harmless("announcing the end"):
+            told, deployment = _answer_of(self._told), _answer_of(self._deployment)
+            waiting: list[PrefectFuture[None]] = []
+            if self._deployment is not None:
+                waiting.append(end_on_github.submit(self._target, report, deployment))
             announcement = announce_end(report, kind=self._kind, dashboard_url=self._page)
-            posted = self._posted()
             if announcement is not None:
-                announce(self._target, announcement, posted)
+                announce(self._target, announcement, told)
+            for each in waiting:
+                each.wait(timeout=PATIENCE_SECONDS)
 
     @property
     def _page(self) -> str:
         return self._target.notifications.dashboard_url
 
-    def _posted(self) -> Posted | None:
-        return None if self._told is None else self._told.result(timeout=_PATIENCE_SECONDS)
+
+def _answer_of(future: PrefectFuture[Answer | None] | None) -> Answer | None:
+    return None if future is None else future.result(timeout=PATIENCE_SECONDS)
 
 
 def tell_of_drift(
@@ -106,20 +112,3 @@ def _say(channel: Channel, announcement: Announcement, posted: Posted | None) ->
         return posted
     finally:
         channel.close()
-
-
-def best_effort(what: str, work: Callable[[], Answer]) -> Answer | None:
-    """What ``work`` gives; None and a warning if it fails or takes too long."""
-    with harmless(what):
-        return within(_PATIENCE_SECONDS, work)
-    return None
-
-
-@contextmanager
-def harmless(what: str) -> Iterator[None]:
-    """Turn every failure within into a warning that holds no secret."""
-    try:
-        yield
-    except Exception as error:
-        problem = str(error) or "no answer in time"
-        get_run_logger().warning("%s", redact(f"Without {what}: {type(error).__name__}: {problem}"))

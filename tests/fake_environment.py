@@ -13,7 +13,7 @@ from blocks.aws_hosts import Agent, AwsHosts, Host, Invocation, Output
 from blocks.buildx import BuildOrder, Buildx
 from blocks.doppler import DopplerSecrets
 from blocks.environment import Environment
-from blocks.github import GitHubRepository
+from blocks.github_api import GitHubApi
 from blocks.registry import Registry
 from delivery.image import ImageRepository
 from tests.fakes import FakeClock, GitHubDouble, RegistryDouble
@@ -150,15 +150,15 @@ class FakeEnvironment(Environment):
     def hosts_door(self) -> FakeHosts:
         return self._hosts
 
-    def github_door(self, *, on_wait: Callable[[float], None] | None = None) -> GitHubRepository:
-        return GitHubRepository(
+    def github_api(self, **manner: Any) -> GitHubApi:
+        return GitHubApi(
             api_url="https://api.github.example",
             repository=self.repository,
             token=self.github_token(),
             transport=self._github.transport(),
             sleep=self._clock.sleep,
             clock=self._clock,
-            on_wait=on_wait,
+            **manner,
         )
 
     def registry_door(self) -> Registry:

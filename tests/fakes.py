@@ -132,6 +132,8 @@ class GitHubDouble(HttpDouble):
         self.holds = holds
         self.tags: dict[str, str] = {}
         self.releases: list[dict[str, Any]] = []
+        self.deployments: list[dict[str, Any]] = []
+        self.commit_states: list[tuple[str, str, str]] = []
 
     def release(self, tag: str, *, draft: bool = False, body: str = "") -> dict[str, Any]:
         """Put a release there, as a person or an earlier run would have."""
@@ -162,6 +164,8 @@ class GitHubDouble(HttpDouble):
             release = self.releases[int(path.rpartition("/")[2]) - 1]
             release.update(fields)
             return httpx.Response(200, json=release)
+        if path.startswith(("/deployments", "/statuses")):
+            return self._show(path, fields)
         if path == "/git/refs":
             return self._create_tag(fields)
         return self._create_release(fields)
@@ -174,8 +178,23 @@ class GitHubDouble(HttpDouble):
             return next((r for r in self.of_tag(tag) if not r["draft"]), None)
         if sha := _after(path, "/git/commits/"):
             return {"sha": sha} if self.holds is None or sha in self.holds else None
+        if path == "/deployments":
+            return [*reversed(self.deployments)]
+        if number := _after(path, "/deployments/"):
+            states = self.deployments[int(number.partition("/")[0]) - 1]["states"]
+            return [{"state": state} for state in reversed(states)][:1]
         size, page = int(params.get("per_page", 30)), int(params.get("page", 1))
         return [*reversed(self.releases)][size * (page - 1) : size * page]
+
+    def _show(self, path: str, fields: dict[str, Any]) -> httpx.Response:
+        number = len(self.deployments) + 1
+        if path == "/deployments":
+            self.deployments.append({"id": number, "states": [], **fields})
+        elif sha := _after(path, "/statuses/"):
+            self.commit_states.append((sha, fields["context"], fields["state"]))
+        else:
+            self.deployments[int(path.split("/")[2]) - 1]["states"].append(fields["state"])
+        return httpx.Response(201, json={"id": number})
 
     def _create_tag(self, fields: dict[str, Any]) -> httpx.Response:
         tag = fields["ref"].removeprefix("refs/tags/")

@@ -32,6 +32,7 @@ from lab.services.github_shapes import Shapes
 from lab.services.github_smart import SmartHttp
 from lab.services.github_statuses import Statuses
 from lab.services.github_store import ALL_PERMISSIONS, GitHubStore
+from lab.services.github_web import WebPages
 from lab.services.serving import Faulty, main
 from lab.settings import LabSettings
 
@@ -61,6 +62,7 @@ class GitHub:
         self._releases = Releases(repository, store, shapes, self._hooks.pushed, clock)
         self._deployments = Deployments(repository, store, shapes, clock)
         self._statuses = Statuses(repository, store, shapes, clock)
+        self._web = WebPages(repository, store, shapes)
         self._smart = SmartHttp(repository, store, self._hooks.pushed)
 
     def app(self) -> Starlette:
@@ -76,6 +78,7 @@ class GitHub:
                 Route("/_lab/rate_limit", self._lab_rate_limit, methods=["POST"]),
                 *self._reading(),
                 *self._writing(),
+                *self._web.routes(),
                 Route("/{path:path}", self._front.endpoint(_nowhere), methods=METHODS),
             ]
         )

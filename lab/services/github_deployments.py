@@ -2,34 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from lab.services.github_errors import GitHubError, invalid, not_found
 from lab.services.github_front import Answer, Call
-from lab.services.github_git import GitRepository
+from lab.services.github_handlers import Handlers
 from lab.services.github_pages import paged
-from lab.services.github_shapes import VIEWER, Shape, Shapes, node
+from lab.services.github_shapes import VIEWER, Shape, node
 from lab.services.github_statuses import newest_by_context
-from lab.services.github_store import GitHubStore, Row
+from lab.services.github_store import Row
 
 STATES = ("error", "failure", "inactive", "in_progress", "queued", "pending", "success")
 DESCRIPTION_LIMIT = 140
 
 
-class Deployments:
+class Deployments(Handlers):
     """Handlers for `/deployments`."""
-
-    def __init__(
-        self,
-        repository: GitRepository,
-        store: GitHubStore,
-        shapes: Shapes,
-        now: Callable[[], str],
-    ) -> None:
-        self._git = repository
-        self._store = store
-        self._shapes = shapes
-        self._now = now
 
     def list_all(self, call: Call) -> Answer:
         """Deployments, newest first, perhaps of one SHA, reference, task or environment."""

@@ -8,38 +8,26 @@ import json
 import threading
 import time
 import uuid
-from collections.abc import Callable
 from typing import Any
 
 import httpx
 
 from lab.services.github_errors import invalid, missing, not_found
 from lab.services.github_front import Answer, Call
-from lab.services.github_git import GitCommit, GitRepository
+from lab.services.github_git import GitCommit
+from lab.services.github_handlers import Handlers
 from lab.services.github_pages import paged
 from lab.services.github_refs import NOTHING
-from lab.services.github_shapes import VIEWER, Shape, Shapes, login
-from lab.services.github_store import GitHubStore, Row
+from lab.services.github_shapes import VIEWER, Shape, login
+from lab.services.github_store import Row
 
 LISTED_COMMITS = 2048
 KEPT_DELIVERIES = 50
 DELIVERY_TIMEOUT_SECONDS = 10.0
 
 
-class Hooks:
+class Hooks(Handlers):
     """Handlers for `/hooks`, and the sender."""
-
-    def __init__(
-        self,
-        repository: GitRepository,
-        store: GitHubStore,
-        shapes: Shapes,
-        now: Callable[[], str],
-    ) -> None:
-        self._git = repository
-        self._store = store
-        self._shapes = shapes
-        self._now = now
 
     def list_all(self, call: Call) -> Answer:
         """Every webhook, its secret left out."""

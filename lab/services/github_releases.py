@@ -8,6 +8,7 @@ from typing import Any
 from lab.services.github_errors import invalid, not_found
 from lab.services.github_front import Answer, Call
 from lab.services.github_git import GitRepository
+from lab.services.github_handlers import Handlers
 from lab.services.github_pages import paged
 from lab.services.github_refs import NOTHING, Moved
 from lab.services.github_shapes import VIEWER, Shape, Shapes, node
@@ -28,7 +29,7 @@ KEPT = (
 """What of a row is shown as it is."""
 
 
-class Releases:
+class Releases(Handlers):
     """Handlers for `/releases`; publishing makes the tag if there is none."""
 
     def __init__(
@@ -39,11 +40,8 @@ class Releases:
         moved: Moved,
         now: Callable[[], str],
     ) -> None:
-        self._git = repository
-        self._store = store
-        self._shapes = shapes
+        super().__init__(repository, store, shapes, now)
         self._moved = moved
-        self._now = now
 
     def list_all(self, call: Call) -> Answer:
         """All releases, newest first; drafts only for those who may write."""

@@ -2,32 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from lab.services.github_errors import GitHubError, invalid
 from lab.services.github_front import Answer, Call
-from lab.services.github_git import GitRepository
+from lab.services.github_handlers import Handlers
 from lab.services.github_pages import paged
-from lab.services.github_shapes import VIEWER, Shape, Shapes, node
+from lab.services.github_shapes import VIEWER, Shape, node
 from lab.services.github_store import GitHubStore, Row
 
 COMMIT_STATES = ("error", "failure", "pending", "success")
 
 
-class Statuses:
+class Statuses(Handlers):
     """Handlers for `/statuses` and what commits tell of them."""
-
-    def __init__(
-        self,
-        repository: GitRepository,
-        store: GitHubStore,
-        shapes: Shapes,
-        now: Callable[[], str],
-    ) -> None:
-        self._git = repository
-        self._store = store
-        self._shapes = shapes
-        self._now = now
 
     def create(self, call: Call) -> Answer:
         """A status of a commit, one for each context counts."""

@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from blocks.github import Comparison, GitHubRepository, PublishedRelease
-from blocks.github_api import seconds_to_wait
+from blocks.github_api import GitHubApi, seconds_to_wait
 from delivery.errors import (
     AccessDenied,
     RateLimited,
@@ -28,13 +28,15 @@ Reply = Callable[[httpx.Request], httpx.Response]
 def open_door(handler: Reply, clock: FakeClock | None = None, **more: Any) -> GitHubRepository:
     time = clock or FakeClock()
     return GitHubRepository(
-        api_url="https://api.github.example/",
-        repository="tt/app",
-        token=TOKEN,
-        transport=httpx.MockTransport(handler),
-        sleep=time.sleep,
-        clock=time,
-        **more,
+        GitHubApi(
+            api_url="https://api.github.example/",
+            repository="tt/app",
+            token=TOKEN,
+            transport=httpx.MockTransport(handler),
+            sleep=time.sleep,
+            clock=time,
+            **more,
+        )
     )
 
 
@@ -282,12 +284,16 @@ def test_a_renamed_repository_is_followed_with_its_token() -> None:
     assert open_door(moved).branch_head("develop") == SHA
 
 
+def at(server: LoopbackServer) -> GitHubRepository:
+    return GitHubRepository(GitHubApi(api_url=server.url, repository="tt/app", token=TOKEN))
+
+
 def test_over_a_real_socket_and_when_that_is_gone() -> None:
     with LoopbackServer(GitHubDouble("tt/app")) as server:
-        door = GitHubRepository(api_url=server.url, repository="tt/app", token=TOKEN)
+        door = at(server)
         assert door.create_tag("v0.1.0", SHA) is True
         door.close()
-    away = GitHubRepository(api_url=server.url, repository="tt/app", token=TOKEN)
+    away = at(server)
     with pytest.raises(SourceUnavailable, match="ConnectError") as caught:
         away.tag_commit("v0.1.0")
     assert TOKEN not in str(caught.value)

@@ -7,6 +7,7 @@ import pytest
 
 from blocks.deploy_trigger import DeployTrigger, DeployWish
 from blocks.github import GitHubRepository
+from blocks.github_api import GitHubApi
 from delivery.errors import PrefectUnavailable
 from delivery.host_state import HealthyRelease, HostState
 from delivery.trigger import FILES_COMPARED_AT_MOST, AskedRun, Call, Changes, Decision
@@ -34,10 +35,12 @@ class Comparisons:
 
     def door(self) -> GitHubRepository:
         return GitHubRepository(
-            api_url="https://api.example",
-            repository="tt/app",
-            token="t",
-            transport=httpx.MockTransport(self),
+            GitHubApi(
+                api_url="https://api.example",
+                repository="tt/app",
+                token="t",
+                transport=httpx.MockTransport(self),
+            )
         )
 
 

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+import httpx
 import pytest
 
 from blocks.github import GitHubRepository
+from blocks.github_api import GitHubApi
+from blocks.github_deployments import GitHubDeployments
 from delivery.errors import AccessDenied, SourceUnavailable, TagConflict
 from lab.commit import push
 from lab.services.github import build
@@ -31,10 +34,14 @@ def repository(settings: LabSettings, address: str) -> Iterator[GitHubRepository
     made.close()
 
 
-def connect(settings: LabSettings, address: str, token: str) -> GitHubRepository:
-    return GitHubRepository(
+def api(settings: LabSettings, address: str, token: str) -> GitHubApi:
+    return GitHubApi(
         api_url=address, repository=settings.slug, token=token, transport=CheckedTransport()
     )
+
+
+def connect(settings: LabSettings, address: str, token: str) -> GitHubRepository:
+    return GitHubRepository(api(settings, address, token))
 
 
 def test_a_tag_and_its_release_are_made_once(
@@ -96,3 +103,53 @@ def test_a_github_that_is_down_is_unavailable(settings: LabSettings, address: st
     with pytest.raises(SourceUnavailable):
         client.branch_head("develop")
     client.close()
+
+
+@pytest.fixture
+def deployments(settings: LabSettings, address: str) -> Iterator[GitHubDeployments]:
+    made = GitHubDeployments(api(settings, address, settings.github_token))
+    yield made
+    made.close()
+
+
+def test_a_deployment_stands_as_it_was_said_until_the_next_succeeds(
+    deployments: GitHubDeployments, settings: LabSettings
+) -> None:
+    shas = [push(settings, f"fix: number {number}") for number in range(2)]
+    first, second = (
+        deployments.create(sha=sha, environment="lab", description="x" * 500, production=True)
+        for sha in shas
+    )
+    assert deployments.before(second, "lab", at_most=5) == [first]
+    assert deployments.before(second, "production", at_most=5) == []
+    assert not deployments.is_over(first)
+    pages = {"log_url": "http://localhost:4200/runs/1", "environment_url": "http://localhost:8080"}
+    deployments.set_state(first, "success", description="배포", **pages)
+    assert not deployments.is_over(first)
+    deployments.set_state(first, "inactive")
+    assert deployments.is_over(first)
+
+
+def test_a_commits_status_is_taken_with_and_without_a_page(
+    deployments: GitHubDeployments, settings: LabSettings
+) -> None:
+    sha = push(settings, "fix: one more")
+    for page in ("http://localhost:4200/runs/1", ""):
+        deployments.set_commit_state(
+            sha, "pending", context="tt-deploy/lab", description="on its way", target_url=page
+        )
+
+
+def test_a_token_without_the_right_is_denied_and_says_which_it_needs(
+    settings: LabSettings, address: str
+) -> None:
+    httpx.post(
+        f"{address}/_lab/tokens",
+        json={"text": "reader", "permissions": {"contents": "write"}},
+        trust_env=False,
+    )
+    door = GitHubDeployments(api(settings, address, "reader"))
+    with pytest.raises(AccessDenied) as denied:
+        door.create(sha="develop", environment="lab", description="", production=False)
+    assert "'deployments: write'" in denied.value.next_command
+    door.close()
