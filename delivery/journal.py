@@ -109,8 +109,8 @@ class Journal:
         return Report(
             outcome=outcome,
             environment=self.environment,
-            actor=self.actor,
-            reason=self.reason,
+            actor=redact(self.actor),
+            reason=redact(self.reason),
             started=self.started,
             duration_seconds=self.clock() - self._began,
             version=self.version,

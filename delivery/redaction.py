@@ -1,75 +1,119 @@
 """The one redactor: text from outside passes through it before anybody may read it.
 
-It knows the shapes of the credentials that the system handles. Where the exact values
-are known (a subprocess that was given one), pass them as ``values``.
+It knows the shapes of the credentials that the system handles, and of personal data.
+Where the exact values are known (a subprocess that was given one), pass them as ``values``:
+they are found in every spelling of ``delivery.disguises``, and in every view of the text.
 """
 
 import re
 from collections.abc import Iterable, Iterator
 
+from delivery.disguises import SHORTEST, encodings, spellings
+from delivery.personal import PERSONAL
+from delivery.views import Span, View, views_of
+
 MASK = "[redacted]"
-_SHORTEST_VALUE = 4
+_LONG = 8
 
 _SHAPES = (
-    re.compile(r"\bdp\.(?:st|ct|pt|sa|scim|audit)\.[\w.-]{8,}"),
-    re.compile(r"\b(?:gh[pousr]_\w{16,}|github_pat_\w{20,})"),
-    re.compile(r"\bxox[abprs]-[\w-]{10,}"),
-    re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b"),
+    re.compile(r"\b(?P<secret>dp\.(?:st|ct|pt|sa|scim|audit)\.[\w.-]{8,})"),
+    re.compile(r"\b(?P<secret>gh[pousr]_\w{16,}|github_pat_\w{20,})"),
+    re.compile(r"\b(?P<secret>xox[abprs]-[\w-]{10,})"),
+    re.compile(r"\b(?P<secret>(?:AKIA|ASIA)[A-Z0-9]{16})\b"),
     re.compile(
-        r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)", re.S
+        r"(?P<secret>-----BEGIN [A-Z ]*PRIVATE KEY-----.*?"
+        r"(?:-----END [A-Z ]*PRIVATE KEY-----|\Z))",
+        re.S,
     ),
     # Only at the start of a run: trying each "-eyJ" inside one would be quadratic.
-    re.compile(r"(?<![\w-])eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]*"),
+    re.compile(r"(?<![\w-])(?P<secret>eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]*)"),
+    # https://hooks.slack.com/services/T…/B…/…, whatever the host in front
+    re.compile(r"/services/(?P<secret>T\w+/B\w+/\w+)"),
+    # postgresql://user:password@host, https://token@host
+    re.compile(r"\b[a-z][a-z0-9+.-]{1,20}://(?P<secret>[^\s/@]+)@", re.I),
+    re.compile(
+        r"\bauthorization\b[\"']?\s*[:=]\s*[\"']?(?:bearer|basic|token)\s+(?P<secret>\S+)", re.I
+    ),
+    # PASSWORD=…, "token": "…"
+    re.compile(
+        r"""(?:password|passwd|secret|token|api[_-]?key|access[_-]?key)[\w-]{0,60}"""
+        r"""\\{0,3}["']?\s{0,3}[:=]\s{0,3}\\{0,3}["']?(?P<secret>[^\s"',;]{6,})""",
+        re.I,
+    ),
 )
-# https://hooks.slack.com/services/T…/B…/…, whatever the host in front
-_SLACK_PATH = re.compile(r"(/services/)T\w+/B\w+/\w+")
-# postgresql://user:password@host, https://token@host
-_URL_PASSWORD = re.compile(r"(\b[a-z][a-z0-9+.-]{1,20}://)[^\s/@]+@", re.I)
-# PASSWORD=…, "token": "…", Authorization: Bearer …
-_ASSIGNMENT = re.compile(
-    r"""(?P<name>(?:password|passwd|secret|token|api[_-]?key|access[_-]?key)[\w-]{0,60})"""
-    r"""(?P<separator>\\{0,3}["']?\s{0,3}[:=]\s{0,3}\\{0,3}["']?)(?P<value>[^\s"',;]{6,})""",
-    re.I,
-)
-_AUTHORIZATION = re.compile(
-    r"(\bauthorization\b[\"']?\s*[:=]\s*[\"']?(?:bearer|basic|token)\s+)\S+", re.I
-)
+_BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_=")
 
 
-def redact(text: str, values: Iterable[str] = ()) -> str:
-    """``text`` with every credential in it replaced by ``[redacted]``.
+def redact(text: str, values: Iterable[str] = (), *, personal: bool = True) -> str:
+    """``text`` with every credential in it, and personal data, replaced by ``[redacted]``.
 
-    ``values`` are exact secrets to remove besides the known shapes, whole and line by
-    line; what is shorter than four characters is ignored, since removing it would only
-    garble the text. Takes time in proportion to the text.
+    ``values`` are exact secrets to remove besides the known shapes; what is shorter than
+    four characters is ignored, since removing it would only garble the text. Takes time in
+    proportion to the text.
     """
-    text = _without(text, {part for value in values for part in (value, *value.splitlines())})
+    known = [value for value in values if len(value) >= SHORTEST]
+    spelled = {form for value in known for form in spellings(value)}
+    encoded = {form for value in known for form in encodings(value)}
+    spans: list[Span] = []
+    for view in views_of(text):
+        spans += _by_shape(view, personal=personal)
+        if known:
+            spans += _by_value(view, spelled)
+            spans += (_whole_word(text, span) for span in _merged(_by_value(view, encoded)))
+    return _masked(text, _merged(spans))
+
+
+def _by_shape(view: View, *, personal: bool) -> Iterator[Span]:
     for shape in _SHAPES:
-        text = shape.sub(MASK, text)
-    text = _SLACK_PATH.sub(rf"\1{MASK}", text)
-    text = _URL_PASSWORD.sub(rf"\1{MASK}@", text)
-    text = _AUTHORIZATION.sub(rf"\1{MASK}", text)
-    return _ASSIGNMENT.sub(rf"\g<name>\g<separator>{MASK}", text)
+        for found in shape.finditer(view.text):
+            yield view.span(*found.span("secret"))
+    for shape, is_meant in PERSONAL if personal else ():
+        for found in shape.finditer(view.text):
+            if is_meant(found):
+                yield view.span(*found.span("secret"))
 
 
-def _without(text: str, values: Iterable[str]) -> str:
-    """``text`` without the values, overlapping ones too: no end of one is left standing."""
-    spans = sorted(
-        (start, start + len(value))
-        for value in values
-        if len(value) >= _SHORTEST_VALUE
-        for start in _places_of(value, text)
-    )
-    kept, covered = [], 0
-    for start, end in spans:
-        if start >= covered:
-            kept += [text[covered:start], MASK]
-        covered = max(covered, end)
-    return "".join([*kept, text[covered:]])
+def _by_value(view: View, forms: Iterable[str]) -> Iterator[Span]:
+    """Every place of every form; long ones also where they were wrapped."""
+    unwrapped = view.without_spaces()
+    for form in forms:
+        yield from _places(view, form)
+        squeezed = "".join(form.split())
+        if unwrapped is not view and len(squeezed) >= _LONG:
+            yield from _places(unwrapped, squeezed)
 
 
-def _places_of(value: str, text: str) -> Iterator[int]:
-    start = text.find(value)
+def _places(view: View, form: str) -> Iterator[Span]:
+    start = view.text.find(form)
     while start >= 0:
-        yield start
-        start = text.find(value, start + 1)
+        yield view.span(start, start + len(form))
+        start = view.text.find(form, start + 1)
+
+
+def _whole_word(text: str, span: Span) -> Span:
+    """The span with the rest of the base64 around it, which may hold the rest of the secret."""
+    start, end = span
+    while start > 0 and text[start - 1] in _BASE64:
+        start -= 1
+    while end < len(text) and text[end] in _BASE64:
+        end += 1
+    return start, end
+
+
+def _merged(spans: Iterable[Span]) -> list[Span]:
+    """The spans in order, those that overlap as one."""
+    merged: list[Span] = []
+    for start, end in sorted(spans):
+        if merged and start < merged[-1][1]:
+            merged[-1] = merged[-1][0], max(end, merged[-1][1])
+        else:
+            merged.append((start, end))
+    return merged
+
+
+def _masked(text: str, spans: Iterable[Span]) -> str:
+    kept, done = [], 0
+    for start, end in spans:
+        kept += [text[done:start], MASK]
+        done = end
+    return "".join([*kept, text[done:]])

@@ -16,6 +16,7 @@ from delivery.journal import Journal
 from delivery.notification import Weight
 from delivery.report import Report
 from delivery.slack_message import slack_message
+from tasks.annotate import annotate
 from tasks.bounded import PATIENCE_SECONDS, best_effort, harmless
 from tasks.github_deployments import begin_on_github, end_on_github
 
@@ -50,6 +51,7 @@ class Announcer:
             waiting: list[PrefectFuture[None]] = []
             if self._deployment is not None:
                 waiting.append(end_on_github.submit(self._target, report, deployment))
+                waiting.append(annotate.submit(self._target, report, self._kind))
             announcement = announce_end(report, kind=self._kind, dashboard_url=self._page)
             if announcement is not None:
                 announce(self._target, announcement, told)

@@ -58,6 +58,7 @@ class HostWorld:
     facts: dict[str, Any] = field(default_factory=dict)
     differing: dict[str, str] = field(default_factory=dict)
     replaced: list[str] = field(default_factory=list)
+    annotations: list[dict[str, Any]] = field(default_factory=list)
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     traffic: dict[str, float] = field(default_factory=dict)
     _orders: dict[str, list[Ended]] = field(default_factory=dict)
@@ -74,8 +75,9 @@ class HostWorld:
 
     @property
     def steps(self) -> list[str]:
-        """The steps that were run, in order, without the probes."""
-        return [step for step, _ in self.asked if not step.startswith("probe")]
+        """The steps that were run, in order, without the probes and without what is told."""
+        aside = ("probe", "annotate")
+        return [step for step, _ in self.asked if not step.startswith(aside)]
 
     def inputs_of(self, step: str) -> dict[str, str]:
         """What the last run of a step was given."""
@@ -133,6 +135,10 @@ class HostWorld:
     def _ps(self, inputs: Inputs) -> dict[str, Any]:
         container = {"service": "app", "name": "tt-app-1", "image": self.image}
         return {"containers": [{**container, "state": "running", "health": "healthy"}]}
+
+    def _annotate(self, inputs: Inputs) -> dict[str, Any]:
+        self.annotations.append(json.loads(inputs["TT_ANNOTATION"]))
+        return {"annotated": True}
 
     def _record(self, inputs: Inputs) -> dict[str, Any]:
         self.runs(inputs["TT_APP_IMAGE"], inputs["TT_APP_VERSION"])

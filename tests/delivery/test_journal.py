@@ -130,3 +130,20 @@ def test_a_release_without_an_image_yet_is_still_named() -> None:
     report = told.report(Outcome.FAILED)
     assert (report.version, report.revision, report.release_url) == ("0.2.0", REVISION, "https://r")
     assert (report.digest, report.image, report.changed) == ("", "", ())
+
+
+def test_what_people_wrote_is_reported_without_secrets_and_personal_data() -> None:
+    told = journal()
+    told.actor, told.reason = "kim@example.com", "token=correct-horse leaked"
+    report = told.report(Outcome.DEPLOYED)
+    assert (report.actor, report.reason) == ("[redacted]", "token=[redacted] leaked")
+
+
+def test_the_start_is_told_once_as_soon_as_the_release_is_known() -> None:
+    heard: list[str] = []
+    told = journal()
+    told.on_start = lambda known: heard.append(known.version)
+    assert heard == []
+    told.note_release(RELEASE)
+    told.note_bundle(NEW, IMAGE)
+    assert heard == [RELEASE.version]

@@ -56,7 +56,7 @@ def test_a_secret_is_known_by_where_it_stands(text: str, secret: str) -> None:
     [
         "Pulled localhost:5000/tt-lab/tt-backend@sha256:" + "a" * 64,
         "the token file /etc/tt-secrets/doppler-token is empty",
-        "commit 0123456789abcdef0123456789abcdef01234567 by a@b.example",
+        "commit 0123456789abcdef0123456789abcdef01234567 by somebody",
         "https://github.com/tt-lab/tt-backend/compare/v0.1.0...v0.1.1",
         "12:01:02 redis-cluster-init ended with status 3",
         "",

@@ -44,6 +44,7 @@ const kinds = {
 function annotationLiterals(annotations) {
   const lines = [];
   const own = annotations.map(({ expr, step, titleFormat, useValueForTime, ...rest }, i) => {
+    if (rest.datasource.uid === "-- Grafana --") return rest; // its own marks, by tags
     const added = JSON.stringify({ expr, step, titleFormat, useValueForTime });
     lines.push(`const annotation_${i}: PrometheusAnnotation = ${added};`);
     return rest;

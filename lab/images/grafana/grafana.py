@@ -2,7 +2,7 @@
 
 Health, login page and the API's idea of who may ask are there. Data sources and dashboards are
 listed as Grafana's HTTP API lists them, out of the provisioning files that are mounted; whether a
-data source works is really tried. Dashboards are not drawn.
+data source works is really tried. Annotations are kept. Dashboards are not drawn.
 """
 
 from __future__ import annotations
@@ -11,12 +11,14 @@ import base64
 import hmac
 import json
 import os
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Lock
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
@@ -27,6 +29,8 @@ PORT = int(os.environ.get("GF_SERVER_HTTP_PORT", "3000"))
 PROVISIONING = Path(os.environ.get("GF_PATHS_PROVISIONING", "/etc/grafana/provisioning"))
 PAGE = "<!doctype html><title>Grafana (stand-in)</title><p>The lab's stand-in for Grafana.</p>"
 SOURCES = "/api/datasources"
+ANNOTATIONS = Path("/var/lib/grafana/annotations.jsonl")
+ONE_AT_A_TIME = Lock()
 Json = dict[str, Any]
 
 
@@ -109,6 +113,23 @@ def shown_dashboard(file: Path, provider: Json) -> Json | None:
     }
 
 
+def kept_annotations() -> list[Json]:
+    """What was marked so far, oldest first."""
+    lines = ANNOTATIONS.read_text().splitlines() if ANNOTATIONS.exists() else []
+    return [json.loads(line) for line in lines]
+
+
+def keep_annotation(body: Json) -> int:
+    """Keep a mark with the fields that Grafana gives it; its id."""
+    with ONE_AT_A_TIME:
+        number = len(kept_annotations()) + 1
+        now = round(time.time() * 1000)
+        row = {"id": number, "time": now, "timeEnd": body.get("time", now), "tags": [], **body}
+        with ANNOTATIONS.open("a") as kept:
+            kept.write(json.dumps(row) + "\n")
+    return number
+
+
 class Grafana(BaseHTTPRequestHandler):
     """The few addresses that health checks, proxies and scripts ask for."""
 
@@ -119,12 +140,34 @@ class Grafana(BaseHTTPRequestHandler):
         path = urlsplit(self.path).path
         if path == "/api/health":
             self._json({"database": "ok", "version": VERSION, "commit": "stand-in"})
-        elif path in ("/", "/login"):
+        elif path in ("/", "/login") or path.startswith("/d/"):
             self._send(HTTPStatus.OK, PAGE.encode(), "text/html")
         elif not self._is_administrator():
             self._json({"message": "Unauthorized"}, HTTPStatus.UNAUTHORIZED)
         else:
             self._answer_administrator(path)
+
+    def do_POST(self) -> None:
+        """Take an annotation; nothing else is to be changed here."""
+        raw = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        if not self._is_administrator():
+            self._json({"message": "Unauthorized"}, HTTPStatus.UNAUTHORIZED)
+        elif self.path != "/api/annotations":
+            self._json({"message": "Not found"}, HTTPStatus.NOT_FOUND)
+        else:
+            self._annotate(raw)
+
+    def _annotate(self, raw: bytes) -> None:
+        try:
+            body = json.loads(raw)
+        except ValueError:
+            body = None
+        if not isinstance(body, dict):
+            self._json({"message": "bad request data"}, HTTPStatus.BAD_REQUEST)
+        elif not body.get("text"):
+            self._json({"message": "Failed to save annotation"}, HTTPStatus.BAD_REQUEST)
+        else:
+            self._json({"message": "Annotation added", "id": keep_annotation(body)})
 
     def do_HEAD(self) -> None:
         """The same without a body."""
@@ -140,6 +183,9 @@ class Grafana(BaseHTTPRequestHandler):
             self._json(content, status)
         elif path == "/api/search":
             self._json(search(parse_qs(urlsplit(self.path).query)))
+        elif path == "/api/annotations":
+            wanted = set(parse_qs(urlsplit(self.path).query).get("tags", []))
+            self._json([row for row in kept_annotations()[::-1] if wanted <= set(row["tags"])])
         else:
             self._json({"message": "Not found"}, HTTPStatus.NOT_FOUND)
 
