@@ -24,7 +24,8 @@ from prefect.concurrency.sync import concurrency
 from blocks.environment import Environment
 from delivery.errors import ConfigurationError, Refused
 
-_WAITING = [StateType.RUNNING, StateType.PENDING, StateType.SCHEDULED]
+# One that waits, or that was carried out while this one waited: slots are not given in order.
+_NEWER = [StateType.RUNNING, StateType.PENDING, StateType.SCHEDULED, StateType.COMPLETED]
 _WAIT_SECONDS = 3600.0
 _LEASE_SECONDS = 60.0
 _LONG_AGO = datetime.datetime.min.replace(tzinfo=datetime.UTC)
@@ -64,10 +65,10 @@ def one_deploy_at_a_time(target: Environment) -> Iterator[None]:
 
 
 def superseded_by() -> str | None:
-    """The name of a newer run like this one that waits too; None if this is the newest.
+    """The name of a newer run like this one; None if this is the newest.
 
-    Asked once the slot is ours: whoever finds a newer one steps aside, so that of many
-    deploys that queue up only the newest is carried out.
+    Asked once the slot is ours: whoever finds a newer one that waits, or that came first and
+    did its work, steps aside. So of many deploys that queue up the newest has the last word.
     """
     own = runtime.flow_run.id
     if not own:
@@ -77,9 +78,9 @@ def superseded_by() -> str | None:
         others = client.read_flow_runs(
             flow_filter=FlowFilter(id=FlowFilterId(any_=[me.flow_id])),
             flow_run_filter=FlowRunFilter(
-                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_WAITING)),
+                state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_NEWER)),
                 expected_start_time=FlowRunFilterExpectedStartTime(
-                    before_=datetime.datetime.now(datetime.UTC)
+                    after_=_age(me)[0], before_=datetime.datetime.now(datetime.UTC)
                 ),
             ),
         )
