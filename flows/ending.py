@@ -16,6 +16,7 @@ from prefect.states import Cancelled, Completed, Failed
 from blocks.environment import ENVIRONMENT_NAME
 from delivery.errors import BadRequest, DeliveryError, PrefectUnavailable
 from delivery.report import Outcome, Report
+from flows.watched import watched
 
 _DEFAULTS = {"revision": "head of the branch", "to": "the release before"}
 
@@ -82,7 +83,8 @@ def run_reported(of: Flow[..., Any], options: argparse.Namespace) -> int:
 def run_command(main: Callable[[list[str]], int]) -> None:
     """Run a flow's command line; an error of ours becomes its text and the right status."""
     try:
-        status = main(sys.argv[1:])
+        with watched():
+            status = main(sys.argv[1:])
     except (BadRequest, ParameterTypeError) as error:
         print(f"error: {error}", file=sys.stderr)
         status = 2

@@ -4,7 +4,8 @@ from prefect.events.schemas.automations import EventTrigger, Posture
 from prefect.events.schemas.events import ResourceSpecification
 
 from delivery.report import Outcome
-from deployments.automations import HEARTBEAT_SECONDS, TAG, crash_of_silent_runs
+from deployments.automations import crash_of_silent_runs
+from flows.watched import HEARTBEAT_SECONDS, TAG
 
 
 def trigger() -> EventTrigger:
@@ -15,7 +16,7 @@ def trigger() -> EventTrigger:
 
 def test_three_missing_heartbeats_make_a_run_crashed() -> None:
     assert trigger().posture is Posture.Proactive
-    assert trigger().after == {"prefect.flow-run.heartbeat"}
+    assert trigger().after == {"prefect.flow-run.Running", "prefect.flow-run.heartbeat"}
     assert trigger().within.total_seconds() == 3 * HEARTBEAT_SECONDS
     (action,) = crash_of_silent_runs().actions
     assert action.model_dump()["state"] == "CRASHED"
