@@ -76,7 +76,9 @@ def register(lab: Lab) -> str | None:
     if note.exists() and note.read_text() == product:
         return "as before"
     run("registration", lab, [sys.executable, "-m", "deployments.register", ENVIRONMENT])
-    run("deployments", lab, [program("prefect"), "--no-prompt", "deploy", "--all"])
+    # Its own alone: the schedules of the others would fail, their environments being unknown.
+    deploy = [program("prefect"), "--no-prompt", "deploy", "--name", ENVIRONMENT]
+    run("deployments", lab, deploy)
     note.write_text(product)
     return None
 
