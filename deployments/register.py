@@ -5,7 +5,7 @@ work pool and the automation that notices dead runs. Twice gives the same as onc
 ``deployments/environments/ENVIRONMENT.yaml`` says what is no secret; the secrets come from
 the variables TT_GITHUB_TOKEN, TT_REGISTRY_USERNAME, TT_REGISTRY_PASSWORD, TT_DOPPLER_TOKEN
 and, if there are any, TT_SLACK_WEBHOOK_URL, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY.
-No secret is ever printed.
+No secret is ever printed. ``--docker`` makes the second work pool too (``docker_pool``).
 """
 
 import argparse
@@ -23,13 +23,16 @@ from prefect.settings import PREFECT_API_URL
 from blocks.environment import ENVIRONMENT_NAME, Environment
 from delivery.errors import ConfigurationError, DeliveryError
 from delivery.redaction import redact
+from deployments import docker_pool
 from deployments.automations import crash_of_silent_runs
 from deployments.credentials import Credentials
+from deployments.docker_pool import DockerPool
 from deployments.environment_blocks import EnvironmentBlocks, environment_blocks
 from deployments.environment_file import ENVIRONMENTS, load_file
 from deployments.server import (
     Change,
     ensure_automation,
+    ensure_docker_pool,
     ensure_limit,
     ensure_work_pool,
     store_block,
@@ -47,7 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     asked = _parser().parse_args(arguments)
     try:
         blocks = prepare(asked.environment, asked.file, os.environ)
-        for change, kind, name in register(blocks):
+        docker = DockerPool.from_environment(os.environ) if asked.docker else None
+        for change, kind, name in register(blocks, docker):
             sys.stdout.write(f"{change:<9}  {kind:<18}  {name}\n")
     except ServerUnreachable as error:
         sys.stderr.write(f"{redact(str(error))}\n")
@@ -76,7 +80,9 @@ def prepare(name: str, file: Path | None, environment: Mapping[str, str]) -> Env
         raise
 
 
-def register(blocks: EnvironmentBlocks) -> Iterator[tuple[Change, str, str]]:
+def register(
+    blocks: EnvironmentBlocks, docker: DockerPool | None = None
+) -> Iterator[tuple[Change, str, str]]:
     """Write what differs, one thing after the other: what was done, to what, its name.
 
     Raises ServerUnreachable if the server does not answer, at whatever point: what was
@@ -91,6 +97,11 @@ def register(blocks: EnvironmentBlocks) -> Iterator[tuple[Change, str, str]]:
     try:
         with get_client(sync_client=True) as client:
             _refuse_silence(client, where)
+            # The pools first: they are what can be refused.
+            if docker is not None:
+                change = ensure_docker_pool(client, docker_pool.WORK_POOL, docker.job_template())
+                yield change, "work pool", docker_pool.WORK_POOL
+            yield ensure_work_pool(client, WORK_POOL), "work pool", WORK_POOL
             yield from _write(client, blocks)
     except (httpx.HTTPError, PrefectException) as error:
         raise _unreachable(where, type(error).__name__) from None
@@ -99,8 +110,6 @@ def register(blocks: EnvironmentBlocks) -> Iterator[tuple[Change, str, str]]:
 def _write(
     client: SyncPrefectClient, blocks: EnvironmentBlocks
 ) -> Iterator[tuple[Change, str, str]]:
-    # The pool first: it is the one thing that can be refused.
-    yield ensure_work_pool(client, WORK_POOL), "work pool", WORK_POOL
     limit = f"deploy-{blocks.name}"
     yield ensure_limit(client, limit), "concurrency limit", limit
     Environment.register_type_and_schema()  # and those of its doors
@@ -137,6 +146,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("environment", help="its name: lab, staging, production")
     parser.add_argument(
         "--file", type=Path, help="its file (default: deployments/environments/NAME.yaml)"
+    )
+    parser.add_argument(
+        "--docker", action="store_true", help="also the work pool whose runs are containers"
     )
     return parser
 

@@ -9,10 +9,12 @@ from prefect.client.schemas.actions import (
     GlobalConcurrencyLimitCreate,
     GlobalConcurrencyLimitUpdate,
     WorkPoolCreate,
+    WorkPoolUpdate,
 )
 from prefect.events.schemas.automations import Automation, AutomationCore
 from prefect.exceptions import ObjectNotFound
 from prefect.workers.process import ProcessWorker
+from prefect_docker.worker import DockerWorker
 
 from delivery.errors import ConfigurationError
 
@@ -84,20 +86,35 @@ def ensure_work_pool(client: SyncPrefectClient, name: str) -> Change:
 
     Raises ConfigurationError if the name is taken by a pool of another type.
     """
+    template = ProcessWorker.get_default_base_job_template()
+    return _ensure_pool(client, name, ProcessWorker.type, template, replace=False)
+
+
+def ensure_docker_pool(client: SyncPrefectClient, name: str, template: dict[str, Any]) -> Change:
+    """The Docker work pool with this template, which takes the place of any other.
+
+    Raises ConfigurationError if the name is taken by a pool of another type.
+    """
+    return _ensure_pool(client, name, DockerWorker.type, template, replace=True)
+
+
+def _ensure_pool(
+    client: SyncPrefectClient, name: str, kind: str, template: dict[str, Any], *, replace: bool
+) -> Change:
     try:
         found = client.read_work_pool(name)
     except ObjectNotFound:
-        template = ProcessWorker.get_default_base_job_template()
-        client.create_work_pool(
-            WorkPoolCreate(name=name, type=ProcessWorker.type, base_job_template=template)
-        )
+        client.create_work_pool(WorkPoolCreate(name=name, type=kind, base_job_template=template))
         return Change.CREATED
-    if found.type != ProcessWorker.type:
+    if found.type != kind:
         raise ConfigurationError(
-            f"The work pool {name!r} is of type {found.type!r}, not {ProcessWorker.type!r}.",
+            f"The work pool {name!r} is of type {found.type!r}, not {kind!r}.",
             next_command=f"prefect work-pool inspect {name}",
         )
-    return Change.UNCHANGED
+    if not replace or found.base_job_template == template:
+        return Change.UNCHANGED
+    client.update_work_pool(name, WorkPoolUpdate(base_job_template=template))
+    return Change.UPDATED
 
 
 def ensure_automation(client: SyncPrefectClient, wanted: AutomationCore) -> Change:

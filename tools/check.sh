@@ -42,7 +42,7 @@ check_workflows() {
     zizmor --offline --quiet --pedantic .github stack/.github
 }
 check_dockerfiles() {
-    files 'stack/*Dockerfile' | xargs -0 -r hadolint --no-color --failure-threshold=warning
+    files 'stack/*Dockerfile' 'deployments/*Dockerfile' | xargs -0 -r hadolint --no-color --failure-threshold=warning
     # The lab's images are built here, from one another, by name.
     files 'lab/*Dockerfile' |
         xargs -0 -r hadolint --no-color --failure-threshold=warning --ignore=DL3003 --ignore=DL3006

@@ -62,9 +62,24 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
     folder: Path = tmp_path_factory.mktemp("schedules")
     with prefect_server_in(folder) as server:
         server.run("prefect", "work-pool", "create", "tt-deploy", "--type", "process")
-        for name in ("healthcheck/production", "verify/production"):
-            server.run("prefect", "--no-prompt", "deploy", "--name", name)
+        server.run("prefect", "--no-prompt", "deploy", "--name", "production")
         yield server
+
+
+@pytest.mark.prefect(own_server=True)
+@pytest.mark.timeout(600)
+def test_deploying_one_environment_creates_all_of_its_deployments_and_no_others(
+    server: PrefectServer,
+) -> None:
+    commit = server.run("deployments/revision.sh").strip()
+    with get_client(sync_client=True) as client:
+        made = client.read_deployments()
+    wanted = [each for each in SERVED if each["name"] == "production"]
+    assert sorted(each.entrypoint or "" for each in made) == sorted(
+        each["entrypoint"] for each in wanted
+    )
+    assert {each.name for each in made} == {"production"}
+    assert {each.version for each in made} == {commit}
 
 
 @pytest.mark.prefect(own_server=True)

@@ -9,12 +9,13 @@ import yaml
 from prefect import Flow
 from prefect.flows import load_flow_from_entrypoint
 
-from deployments.automations import HEARTBEAT_SECONDS, TAG
 from deployments.environment_file import ENVIRONMENTS
 from deployments.register import WORK_POOL
+from flows.watched import HEARTBEAT_SECONDS, TAG
 
 ROOT = Path(__file__).parents[2]
-SERVED: list[dict[str, Any]] = yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
+WRITTEN: dict[str, Any] = yaml.safe_load((ROOT / "prefect.yaml").read_text())
+SERVED: list[dict[str, Any]] = WRITTEN["deployments"]
 NAMES = {path.stem for path in ENVIRONMENTS.glob("*.yaml")}
 STAGES = {"deploy", "rollback", "healthcheck", "release", "build", "rollout", "verify"}
 
@@ -70,6 +71,20 @@ def test_every_deployment_runs_in_our_pool_and_is_watched(each: dict[str, Any]) 
     assert int(heartbeat) == HEARTBEAT_SECONDS
     assert each["enforce_parameter_schema"] is True
     assert each["description"].endswith(".")
+
+
+def test_every_deployments_version_is_the_commit_that_it_was_made_from() -> None:
+    (step,) = WRITTEN["build"]
+    (asked,) = step.values()
+    assert asked["script"] == "deployments/revision.sh"
+    assert {each["version"] for each in SERVED} == {f"{{{{ {asked['id']}.stdout }}}}"}
+
+
+@pytest.mark.parametrize("entrypoint", ENTRYPOINTS)
+def test_every_field_of_a_form_has_a_title_and_help(entrypoint: str) -> None:
+    asked = flow_of(entrypoint).parameters.properties
+    assert [name for name, field in asked.items() if not field.get("description")] == []
+    assert [name for name, field in asked.items() if name == field.get("title")] == []
 
 
 def test_no_deployment_holds_a_secret() -> None:
