@@ -140,6 +140,8 @@ _NOT_READY = re.compile(r"was not ready within (\d+) s(?:; not UP: (.*))?")
 _CRASHED = re.compile(r"crashed while it (?:started|was watched)|stopped answering while")
 _ERRORS = re.compile(r"\d+ of \d+ requests failed at the gateway")
 _DOWN = re.compile(r"\(([\w, ]+) not UP\)")
+# Spring Boot's own words once it serves: "Started Application in 3.2 seconds".
+_STARTED = re.compile(r"\bstarted\b.* in [\d.]+ ?(?:ms|s|seconds)\b", re.I)
 
 
 def _release(scene: Scene, lines: list[str]) -> Iterator[Finding]:
@@ -166,10 +168,11 @@ def _late(scene: Scene, lines: list[str], late: re.Match[str], trouble: list[str
     down = (late[2] or "").split()
     if down and down != ["readiness"]:
         return _down(scene, [first, *trouble], down)
-    if trouble:
-        summary = "The new release does not get ready: its log shows why."
-        likely = Confidence.LIKELY
-        return _told(scene, Cause.RELEASE_UNHEALTHY, summary, likely, [first, *trouble], _fix)
+    started = [line for line in lines if _STARTED.search(line)][-1:]
+    if started or trouble:
+        summary = "The new release runs and does not get ready: it is broken, not slow."
+        evidence = [first, *started, *trouble]
+        return _told(scene, Cause.RELEASE_UNHEALTHY, summary, Confidence.LIKELY, evidence, _fix)
     return _told(
         scene,
         Cause.SLOW_START,

@@ -41,14 +41,7 @@ def reported(
     A failure is an outcome too: REFUSED if the hosts were not touched for a reason that
     asking again would not change, FAILED else.
     """
-    journal = Journal(
-        environment=environment,
-        actor=actor or runtime.deployment.name or "a command line",
-        reason=reason,
-        started=datetime.datetime.now(datetime.UTC),
-        clock=time.monotonic,
-        run_url=runtime.flow_run.ui_url or "",
-    )
+    journal = _opened(environment, actor, reason)
     target: Environment | None = None
     announcer: Announcer | None = None
     try:
@@ -78,6 +71,18 @@ def reported(
     if announcer is not None:
         announcer.end(report)
     return end_with(report)
+
+
+def _opened(environment: str, actor: str, reason: str) -> Journal:
+    """An empty journal of what begins now."""
+    return Journal(
+        environment=environment,
+        actor=actor or runtime.deployment.name or "a command line",
+        reason=reason,
+        started=datetime.datetime.now(datetime.UTC),
+        clock=time.monotonic,
+        run_url=runtime.flow_run.ui_url or "",
+    )
 
 
 def log_failure() -> None:

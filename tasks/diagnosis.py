@@ -122,7 +122,21 @@ def _stands(agent: Agent | None) -> str:
 def _ask(
     target: Environment, hosts: Sequence[Host], told: Told | None, window_seconds: int
 ) -> list[Finding]:
-    """One round trip: every host gathers its facts, and each is judged by itself."""
+    """Every host gathers its facts, and each is judged by itself."""
+    try:
+        answers = gather(target, hosts, window_seconds)
+    except DeliveryError as error:
+        return unreachable(_scene(target, target.tag_value), [error.message], told)
+    findings: list[Finding] = []
+    for host in hosts:
+        findings += _judge(_scene(target, host.name), answers[host.name], _meant(told, host))
+    return findings
+
+
+def gather(
+    target: Environment, hosts: Sequence[Host], window_seconds: int
+) -> dict[str, HostFacts | HostError]:
+    """The facts of every host, in one round trip; ``window_seconds`` is how far back it looks."""
     inputs = {
         **layout_inputs(target),
         "TT_LOG_DIRECTORY": _MEMORY_LOGS,
@@ -131,14 +145,7 @@ def _ask(
         "TT_REDIS_NODES": " ".join(target.layout.redis_addresses(target.health.redis_nodes)),
     }
     run = ScriptRun("diagnose", inputs, _GATHER_SECONDS, _DELIVERY_SECONDS)
-    try:
-        answers = run_script_on_each(target.hosts_door(), hosts, run, HostFacts)
-    except DeliveryError as error:
-        return unreachable(_scene(target, target.tag_value), [error.message], told)
-    findings: list[Finding] = []
-    for host in hosts:
-        findings += _judge(_scene(target, host.name), answers[host.name], _meant(told, host))
-    return findings
+    return run_script_on_each(target.hosts_door(), hosts, run, HostFacts)
 
 
 def _judge(scene: Scene, answer: HostFacts | HostError, told: Told | None) -> list[Finding]:

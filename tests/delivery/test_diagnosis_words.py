@@ -65,6 +65,8 @@ def test_words_that_nobody_knows_point_to_nothing() -> None:
         ("tt-app-2 was not ready within 45 s", "starting slowly", "slow-start", Confidence.LIKELY),
         ("tt-app-2 was not ready within 45 s; not UP: readiness", "Caused by: x",
          "release-unhealthy", Confidence.LIKELY),
+        ("tt-app-2 was not ready within 45 s; not UP: readiness",
+         "tt.Application started 1.2.0 in 1204 ms", "release-unhealthy", Confidence.LIKELY),
         ("tt-app-2 was not ready within 45 s; not UP: db redis", "", "database-refuses",
          Confidence.POSSIBLE),
         ("tt-app-2 was not ready within 45 s; not UP: redis", "", "redis-not-initialised",
