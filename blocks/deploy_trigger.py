@@ -6,12 +6,8 @@ The event ``tt.push`` is turned into a run by the trigger of that deployment in
 """
 
 import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
-import httpx
-from prefect.client.orchestration import SyncPrefectClient, get_client
 from prefect.client.schemas.filters import (
     DeploymentFilter,
     DeploymentFilterName,
@@ -24,10 +20,8 @@ from prefect.client.schemas.objects import FlowRun, StateType
 from prefect.client.schemas.sorting import FlowRunSort
 from prefect.events import Event
 from prefect.events.schemas.events import Resource
-from prefect.exceptions import PrefectException
-from prefect.settings import PREFECT_API_URL
 
-from delivery.errors import PrefectUnavailable
+from blocks.prefect_api import connected
 from delivery.trigger import AskedRun
 
 PUSH_EVENT = "tt.push"
@@ -57,7 +51,7 @@ class DeployTrigger:
 
     def asked_runs(self) -> list[AskedRun]:
         """The runs that events asked for, newest first, at most 20."""
-        with _connected() as client:
+        with connected() as client:
             runs = client.read_flow_runs(
                 flow_filter=FlowFilter(name=FlowFilterName(any_=[_FLOW])),
                 deployment_filter=DeploymentFilter(
@@ -91,7 +85,7 @@ class DeployTrigger:
                 "reason": wish.reason[:_LONGEST_REASON],
             },
         )
-        with _connected() as client:
+        with connected() as client:
             client.request("POST", "/events", json=[event.model_dump(mode="json")])
 
 
@@ -101,16 +95,3 @@ def _asked_run(run: FlowRun) -> AskedRun:
         revision=str(run.parameters.get("revision") or ""),
         crashed=run.state_type is StateType.CRASHED,
     )
-
-
-@contextmanager
-def _connected() -> Iterator[SyncPrefectClient]:
-    try:
-        with get_client(sync_client=True, httpx_settings={"timeout": 20.0}) as client:
-            yield client
-    except (httpx.HTTPError, PrefectException, RuntimeError) as error:
-        raise PrefectUnavailable(
-            f"The Prefect server did not do as asked: {type(error).__name__}.",
-            where=str(PREFECT_API_URL.value() or ""),
-            next_command="prefect server start   # or correct PREFECT_API_URL",
-        ) from None

@@ -45,6 +45,19 @@ DryRun = Annotated[
     bool,
     shown("Dry run", "Show what would happen and touch nothing."),
 ]
+KeepDays = Annotated[
+    int,
+    shown("Keep days", "Runs that ended within so many days stay.", ge=1, le=3650),
+]
+KeepDeploys = Annotated[
+    int,
+    shown(
+        "Keep deploys",
+        "So many of the last deploys, rollouts and rollbacks stay, however old they are.",
+        ge=1,
+        le=1000,
+    ),
+]
 Fix = Annotated[
     bool,
     shown(

@@ -38,6 +38,13 @@ def test_health_is_looked_at_every_few_minutes(environment: str) -> None:
     assert schedule["cron"] == "*/5 * * * *"
 
 
+@pytest.mark.parametrize("environment", ["staging", "production"])
+def test_old_runs_go_every_night(environment: str) -> None:
+    (schedule,) = of("retention", environment)["schedules"]
+    assert schedule.get("active", True)
+    assert schedule["cron"] == "20 4 * * *"
+
+
 def test_nothing_runs_by_itself_in_the_lab() -> None:
     lab = [
         schedule for each in SCHEDULED if each["name"] == "lab" for schedule in each["schedules"]
