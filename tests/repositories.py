@@ -1,5 +1,6 @@
 """A real git repository for tests: commits by message, tags, branches, merges."""
 
+import base64
 import os
 import subprocess
 from pathlib import Path
@@ -12,6 +13,17 @@ from tests.fakes import GitHubDouble
 _WHO = {"GIT_AUTHOR_NAME": "T", "GIT_AUTHOR_EMAIL": "t@example.invalid"}
 _WHO |= {"GIT_COMMITTER_NAME": "T", "GIT_COMMITTER_EMAIL": "t@example.invalid"}
 _EPOCH = 1_700_000_000
+
+
+def login_to_github(token: str) -> dict[str, str]:
+    """The environment of a git that may clone and push; the token is in no argument."""
+    basic = base64.b64encode(f"x-access-token:{token}".encode()).decode()
+    return {
+        **os.environ,
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": "http.extraHeader",
+        "GIT_CONFIG_VALUE_0": f"Authorization: Basic {basic}",
+    }
 
 
 class WorkingRepository:

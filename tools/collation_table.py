@@ -5,8 +5,8 @@
 ALLKEYS is `allkeys_CLDR.txt` of the Unicode CLDR, the weights of every character but
 the ideographs (Debian's package `unicode-cldr-core` has it, below
 `/usr/share/unicode/cldr/common/uca/`). The order of the ideographs, by radical and
-stroke, is asked of ICU itself, through the `node` on PATH. Needed again only when a
-new Unicode version adds characters that commit messages use.
+stroke, is asked of ICU itself, through the Node that `uv.lock` names (`tools/npm.sh`).
+Needed again only when a new Unicode version adds characters that commit messages use.
 """
 
 from __future__ import annotations
@@ -23,7 +23,8 @@ from pathlib import Path
 
 from delivery.collation import COMMON, IDEOGRAPHS_FROM, THE_REST, Weights
 
-_TABLE = Path(__file__).parent.parent / "delivery" / "collation.gz"
+_ROOT = Path(__file__).parents[1]
+_TABLE = _ROOT / "delivery" / "collation.gz"
 _ENTRY = re.compile(r"([0-9A-F ]+?) *; ((?:\[[.*][0-9A-F.]+\])+)")
 _WEIGHTS = re.compile(r"\[[.*]([0-9A-F]+)\.([0-9A-F]+)\.([0-9A-F]+)\]")
 _IDEOGRAPHS = [*range(0x3400, 0x4DC0), *range(0x4E00, 0xA000), *range(0xFA0E, 0xFA2A)]
@@ -135,12 +136,19 @@ def _entries(allkeys: str) -> Iterator[tuple[str, list[Weights]]]:
             yield key, [(int(p, 16), int(s, 16) * _FINER, int(t, 16)) for p, s, t in weights]
 
 
+def _node() -> str:
+    """The one Node that `uv.lock` names, whatever the machine has."""
+    install = [str(_ROOT / "tools" / "npm.sh"), "tools/node"]
+    told = subprocess.run(install, capture_output=True, text=True, check=True, timeout=300)
+    return told.stdout.strip()
+
+
 def _ideographs() -> list[str]:
     """The unified ideographs of the basic plane in ICU's order."""
     letters = [chr(code) for code in _IDEOGRAPHS]
     unified = [c for c in letters if unicodedata.normalize("NFD", c) == c]
     asked = subprocess.run(
-        ["node", "-e", _ASK_ICU],
+        [_node(), "-e", _ASK_ICU],
         input=json.dumps([c for c in unified if unicodedata.category(c) == "Lo"]),
         capture_output=True,
         text=True,

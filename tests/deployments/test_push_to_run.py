@@ -28,6 +28,7 @@ from tests.fake_environment import settings as environment_settings
 from tests.lab.services.conftest import github_of
 from tests.prefect_servers import ROOT, PrefectServer, free_port, prefect_server_in
 from tests.pushes import a_push, headers, payload
+from tests.repositories import login_to_github
 
 pytestmark = [pytest.mark.prefect(own_server=True), pytest.mark.timeout(600)]
 
@@ -45,6 +46,7 @@ class Place:
         done = subprocess.run(
             ["git", "-c", "user.name=Kim", "-c", "user.email=kim@example.invalid", *arguments],
             cwd=self.clone,
+            env=login_to_github(self.lab.github_token),
             capture_output=True,
             text=True,
             check=True,
@@ -96,9 +98,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
             ensure_work_pool(client, WORK_POOL)
         server.run("prefect", "--no-prompt", "deploy", "--name", "deploy/lab")
         clone = folder / "clone"
-        login = f"x-access-token:{lab.github_token}@"
         subprocess.run(
-            ["git", "clone", "--quiet", f"{url.replace('//', f'//{login}')}/{slug}.git", clone],
+            ["git", "clone", "--quiet", f"{url}/{slug}.git", clone],
+            env=login_to_github(lab.github_token),
             check=True,
             timeout=60,
         )

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from tests.e2e.delivering import Delivering
+from tests.repositories import login_to_github
 from tests.stack.files import MONITORING
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
@@ -236,13 +237,14 @@ def test_down_and_up_keep_every_row_and_key(stack: Stack) -> None:
 def clone(stack: Stack, tmp_path: Path) -> Iterator[Callable[..., None]]:
     """Changes a file of the application's repository on develop; undone afterwards."""
     lab = stack.delivering.lab
-    host = str(lab.status["github_url"]).removeprefix("http://")
-    url = f"http://x-access-token:{lab.env['TT_GITHUB_TOKEN']}@{host}/{lab.status['repository']}"
+    url = f"{lab.status['github_url']}/{lab.status['repository']}"
+    login = login_to_github(lab.env["TT_GITHUB_TOKEN"])
     folder = tmp_path / "clone"
 
     def git(*arguments: str) -> None:
         who = ("-c", "user.name=a test", "-c", "user.email=test@tt.example")
-        subprocess.run(["git", *who, *arguments], check=True, capture_output=True, timeout=60)
+        command = ["git", *who, *arguments]
+        subprocess.run(command, env=login, check=True, capture_output=True, timeout=60)
 
     git("clone", "--quiet", "--branch", "develop", f"{url}.git", str(folder))
 
