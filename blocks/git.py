@@ -133,6 +133,16 @@ class SourceRepository:
         )
         return [name for name in listed.split("\0") if name]
 
+    def commit_times(self, *, after: str | None, until: str) -> list[datetime.datetime]:
+        """When each of those commits was made."""
+        shape = ["-z", "--no-show-signature", "--format=%ct"]
+        listed = self._git("log", *shape, "--end-of-options", self._span(after, until))
+        return [
+            datetime.datetime.fromtimestamp(int(seconds), datetime.UTC)
+            for seconds in listed.split("\0")
+            if seconds
+        ]
+
     def committed_at(self, sha: str) -> datetime.datetime:
         """When the commit was made; a build's date that does not change from build to build."""
         shape = ["--no-patch", "--no-show-signature", "--format=%ct"]

@@ -18,6 +18,7 @@ from flows.diagnosed import asks_why, diagnosed
 from flows.ending import end_with
 from tasks.artifacts import publish_report
 from tasks.environments import one_deploy_at_a_time, superseded_by
+from tasks.history import keep_for_history
 from tasks.notify import Announcer
 
 Work = Callable[[Environment, Journal], Outcome]
@@ -68,6 +69,9 @@ def reported(
         journal.findings = diagnosed(target, journal)
     report = journal.report(outcome)
     publish_report(report)
+    if announced:
+        kind = runtime.flow_run.flow_name or "deploy"
+        keep_for_history(report, kind=kind, touched=journal.touched)
     if announcer is not None:
         announcer.end(report)
     return end_with(report)

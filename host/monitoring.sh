@@ -50,9 +50,13 @@ publish_receipt() {
     local prometheus
     prometheus=$(container_of prometheus)
     if [ "$1" = null ] || [ -z "$prometheus" ]; then return 0; fi
-    receipt_metrics "$1" | timeout 15 docker exec --interactive "$prometheus" \
-        promtool push metrics --label job=tt-deploy http://127.0.0.1:9090/api/v1/write ||
-        say "Prometheus did not take the receipt"
+    receipt_metrics "$1" | push_metrics "$prometheus" || say "Prometheus did not take the receipt"
+}
+
+# push_metrics CONTAINER: has Prometheus keep what standard input says in its text format.
+push_metrics() {
+    timeout 15 docker exec --interactive "$1" \
+        promtool push metrics --label job=tt-deploy http://127.0.0.1:9090/api/v1/write
 }
 
 # Gauges by version, as the dashboard "Deploys" asks for them; milliseconds become seconds.

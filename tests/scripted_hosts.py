@@ -7,6 +7,7 @@ behind a ``LoopbackServer`` and point an environment's AWS block at it.
 
 import datetime
 import json
+import re
 import shlex
 import uuid
 from collections.abc import Callable, Mapping
@@ -58,16 +59,17 @@ class HostWorld:
     facts: dict[str, Any] = field(default_factory=dict)
     differing: dict[str, str] = field(default_factory=dict)
     replaced: list[str] = field(default_factory=list)
+    metrics: list[str] = field(default_factory=list)
     annotations: list[dict[str, Any]] = field(default_factory=list)
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     traffic: dict[str, float] = field(default_factory=dict)
     _orders: dict[str, list[Ended]] = field(default_factory=dict)
 
-    def runs(self, image: str, version: str) -> None:
+    def runs(self, image: str, version: str, *, at: str = "2026-11-23T00:00:00+00:00") -> None:
         """Let it run an image that has proved healthy as ``version``."""
         self.image = image
         release = {"version": version, "tag": f"v{version}", "revision": SHA, "image": image}
-        self.record.append(json.dumps({**release, "at": "2026-11-23T00:00:00+00:00"}))
+        self.record.append(json.dumps({**release, "at": at}))
 
     def fail(self, step: str, how: Ended | None = None, *, times: int = 1) -> None:
         """Let a step fail, so many times, without doing anything."""
@@ -136,12 +138,16 @@ class HostWorld:
         container = {"service": "app", "name": "tt-app-1", "image": self.image}
         return {"containers": [{**container, "state": "running", "health": "healthy"}]}
 
+    def _publish(self, inputs: Inputs) -> dict[str, Any]:
+        self.metrics.append(inputs["TT_METRICS"])
+        return {"published": True}
+
     def _annotate(self, inputs: Inputs) -> dict[str, Any]:
         self.annotations.append(json.loads(inputs["TT_ANNOTATION"]))
         return {"annotated": True}
 
     def _record(self, inputs: Inputs) -> dict[str, Any]:
-        self.runs(inputs["TT_APP_IMAGE"], inputs["TT_APP_VERSION"])
+        self.runs(inputs["TT_APP_IMAGE"], inputs["TT_APP_VERSION"], at=inputs["TT_NOW"])
         return {"releases": len(self.record)}
 
     def _diagnose(self, inputs: Inputs) -> dict[str, Any]:
@@ -269,9 +275,8 @@ def redis_nodes() -> list[dict[str, Any]]:
 
 def inputs_in(script: str) -> dict[str, str]:
     """The inputs of a composed script, unquoted as its shell would."""
-    exports = (line for line in script.split("\n") if line.startswith("export TT_"))
-    pairs = (shlex.split(line.removeprefix("export "))[0] for line in exports)
-    return dict(pair.split("=", 1) for pair in pairs)
+    exports = re.finditer(r"""^export (TT_\w+)=((?:'[^']*'|"'"|[^\s'"])*)$""", script, re.M)
+    return {name: shlex.split(value or "''")[0] for name, value in (e.groups() for e in exports)}
 
 
 class ScriptedHosts(HttpDouble):

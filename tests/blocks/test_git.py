@@ -344,6 +344,8 @@ class TestHistory:
         clone.refresh()
         made = datetime.datetime(2023, 11, 14, 22, 13, 20, tzinfo=datetime.UTC)
         assert clone.committed_at(sha) == made
+        assert clone.commit_times(after=None, until=sha)[0] == made
+        assert clone.commit_times(after=sha, until=sha) == []
 
 
 class TestWorkingCopy:

@@ -1,0 +1,318 @@
+"""What happened to an environment: every delivery in a table, DORA's figures, and a plot."""
+
+import datetime
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError
+
+from delivery.announcement import spoken_seconds
+from delivery.dora import Delivery, Figures
+from delivery.host_state import HealthyRelease
+from delivery.markdown import code, escape, link, table
+from delivery.redaction import redact
+from delivery.report import Outcome, Report
+
+_SHOWN = 100
+_PLOTTED_DAYS = 31
+_CLOCKS_DIFFER = datetime.timedelta(seconds=30)
+_BY_STATE = {outcome.state_name: outcome for outcome in Outcome}
+_NOT_TOLD = (Outcome.PLANNED, Outcome.SUPERSEDED)
+
+
+class Row(BaseModel):
+    """What a run leaves for the history: one row of a table artifact of its own."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    kind: str
+    outcome: Outcome
+    started: AwareDatetime
+    seconds: float
+    touched: bool
+    version: str = ""
+    previous: str = ""
+    revision: str = ""
+    actor: str = ""
+    run_url: str = ""
+
+    @classmethod
+    def of(cls, report: Report, *, kind: str, touched: bool) -> "Row":
+        """The row of a report."""
+        return cls(
+            kind=kind,
+            outcome=report.outcome,
+            started=report.started,
+            seconds=round(report.duration_seconds, 3),
+            touched=touched,
+            version=report.version,
+            previous=report.previous_version,
+            revision=report.revision,
+            actor=redact(report.actor),
+            run_url=report.run_url,
+        )
+
+    def delivery(self) -> Delivery:
+        """The delivery that it tells of."""
+        return Delivery(
+            kind=self.kind,
+            outcome=self.outcome,
+            began=self.started,
+            ended=self.started + datetime.timedelta(seconds=self.seconds),
+            touched=self.touched,
+            version=self.version,
+            previous=self.previous,
+            revision=self.revision,
+            actor=self.actor,
+            run_url=self.run_url,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RunSeen:
+    """A run as Prefect keeps it, whether or not it left a row."""
+
+    kind: str
+    state: str
+    began: datetime.datetime
+    ended: datetime.datetime
+    actor: str = ""
+    revision: str = ""
+    run_url: str = ""
+    row: Row | None = None
+
+    def delivery(self) -> Delivery:
+        """Its row's delivery, else what its state says; a run that died reached who knows what."""
+        if self.row is not None:
+            return self.row.delivery()
+        outcome = _BY_STATE.get(self.state)
+        sha = self.revision if re.fullmatch(r"[0-9a-f]{40}", self.revision) else ""
+        return Delivery(
+            kind=self.kind,
+            outcome=outcome,
+            began=self.began,
+            ended=self.ended,
+            touched=outcome not in (Outcome.REFUSED, Outcome.FAILED, *_NOT_TOLD),
+            revision=sha,
+            actor=redact(self.actor),
+            run_url=self.run_url,
+        )
+
+
+def read_row(fields: object) -> Row | None:
+    """The row in an artifact; None if it is none of ours."""
+    try:
+        return Row.model_validate(fields)
+    except ValidationError:
+        return None
+
+
+def gather(runs: Iterable[RunSeen], records: Iterable[HealthyRelease]) -> list[Delivery]:
+    """All deliveries, newest first: the runs, and what only the hosts remember.
+
+    A host's record of a run that Prefect knows, too, completes what the run left unsaid.
+    """
+    known = [run.delivery() for run in runs]
+    told = [each for each in known if each.outcome not in _NOT_TOLD]
+    for release in sorted(set(records), key=lambda each: each.at):
+        at = _run_of(told, release)
+        if at is None:
+            told.append(_remembered(release))
+        elif not told[at].version:
+            told[at] = _completed(told[at], release)
+    return sorted(told, key=lambda each: each.ended, reverse=True)
+
+
+def _run_of(told: Sequence[Delivery], release: HealthyRelease) -> int | None:
+    for at, each in enumerate(told):
+        in_time = each.began <= release.at <= each.ended + _CLOCKS_DIFFER
+        if in_time and each.version in ("", release.version):
+            return at
+    return None
+
+
+def _remembered(release: HealthyRelease) -> Delivery:
+    """A release that a host proved healthy, of whose run nothing else is left."""
+    return Delivery(
+        kind="deploy",
+        outcome=Outcome.DEPLOYED,
+        began=release.at,
+        ended=release.at,
+        touched=True,
+        version=release.version,
+        revision=release.revision,
+    )
+
+
+def _completed(run: Delivery, release: HealthyRelease) -> Delivery:
+    return Delivery(
+        kind=run.kind,
+        outcome=run.outcome,
+        began=run.began,
+        ended=run.ended,
+        touched=run.touched,
+        version=release.version,
+        revision=release.revision,
+        actor=run.actor,
+        run_url=run.run_url,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """An environment's deliveries in a period, newest first, and what could not be read."""
+
+    environment: str
+    since: datetime.datetime
+    until: datetime.datetime
+    deliveries: tuple[Delivery, ...]
+    figures: Figures
+    missing: tuple[str, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """The history for programs: plain values only."""
+        told = self.figures
+        return {
+            "outcome": "TOLD",
+            "environment": self.environment,
+            "since": self.since.isoformat(),
+            "until": self.until.isoformat(),
+            "figures": {
+                "days": round(told.days, 3),
+                "deployments": told.deployments,
+                "deployments_per_day": round(told.per_day, 4),
+                "lead_time_seconds": told.lead_seconds,
+                "changes": told.changes,
+                "change_failure_rate": told.failure_rate,
+                "attempts": told.attempts,
+                "failures": told.failures,
+                "time_to_restore_seconds": told.restore_seconds,
+                "unrestored": told.unrestored,
+            },
+            "deliveries": [_as_json(each) for each in self.deliveries],
+            "missing": list(self.missing),
+        }
+
+    def as_markdown(self) -> str:
+        """The history for people: figures first, then a plot, then every delivery."""
+        sections = [
+            f"# {self.environment}: the last {self.figures.days:g} days",
+            _figures_table(self.figures),
+            "\n".join(f"* Not read: {escape(each)}" for each in self.missing),
+            self._plot(),
+            self._table(),
+        ]
+        return "\n\n".join(section for section in sections if section) + "\n"
+
+    def as_metrics(self) -> str:
+        """The figures in Prometheus' text format; those that there are."""
+        told = self.figures
+        gauges = {
+            "period_days": told.days,
+            "deployments": told.deployments,
+            "deployments_per_day": told.per_day,
+            "lead_time_seconds": told.lead_seconds,
+            "change_failure_ratio": told.failure_rate,
+            "restore_seconds": told.restore_seconds,
+        }
+        return "".join(
+            f"# TYPE tt_dora_{name} gauge\n"
+            f'tt_dora_{name}{{environment="{self.environment}"}} {value:.6f}\n'
+            for name, value in gauges.items()
+            if value is not None
+        )
+
+    def _plot(self) -> str:
+        """Deliveries by day, or by week where the period is long; empty if there are none."""
+        if not self.deliveries:
+            return ""
+        size = 1 if self.figures.days <= _PLOTTED_DAYS else 7
+        first = self.since.date()
+        bins = range((self.until.date() - first).days // size + 1)
+        every = Counter((each.ended.date() - first).days // size for each in self.deliveries)
+        failed = Counter(
+            (each.ended.date() - first).days // size
+            for each in self.deliveries
+            if each.failed_at_once
+        )
+        labels = (f'"{first + datetime.timedelta(days=at * size):%m-%d}"' for at in bins)
+        return (
+            "```mermaid\n"
+            "xychart-beta\n"
+            f'    title "Deliveries by {"day" if size == 1 else "week"}: all, and (line) failed"\n'
+            f"    x-axis [{', '.join(labels)}]\n"
+            '    y-axis "deliveries"\n'
+            f"    bar [{', '.join(str(every[at]) for at in bins)}]\n"
+            f"    line [{', '.join(str(failed[at]) for at in bins)}]\n"
+            "```"
+        )
+
+    def _table(self) -> str:
+        if not self.deliveries:
+            return "Nothing was deployed."
+        rows = [_cells(each) for each in self.deliveries[:_SHOWN]]
+        header = ("When (UTC)", "What", "From → to", "Who", "Outcome", "Took", "")
+        more = len(self.deliveries) - _SHOWN
+        return table(header, rows) + (f"\n\nand {more} earlier ones" if more > 0 else "")
+
+
+def _figures_table(told: Figures) -> str:
+    rate = told.failure_rate
+    rows = [
+        ("Deployment frequency", f"{told.per_day:.2f} a day", f"{told.deployments} deployments"),
+        ("Change lead time", _spoken(told.lead_seconds), f"median of {told.changes} commits"),
+        (
+            "Change failure rate",
+            "none yet" if rate is None else f"{rate:.0%}",
+            f"{told.failures} of {told.attempts} changes",
+        ),
+        (
+            "Time to restore",
+            _spoken(told.restore_seconds),
+            f"{told.unrestored} not restored yet" if told.unrestored else "median",
+        ),
+    ]
+    return table(("Figure (DORA)", "", "of"), rows)
+
+
+def _spoken(seconds: float | None) -> str:
+    return "none yet" if seconds is None else spoken_seconds(seconds)
+
+
+def _cells(each: Delivery) -> Sequence[str]:
+    version = each.version or each.revision[:12]
+    change = f"{code(each.previous)} → {code(version)}" if each.previous else code(version)
+    return (
+        f"{each.ended.astimezone(datetime.UTC):%Y-%m-%d %H:%M}",
+        escape(each.kind),
+        change,
+        escape(each.actor),
+        _said_outcome(each),
+        spoken_seconds((each.ended - each.began).total_seconds()),
+        link(each.run_url, "run"),
+    )
+
+
+def _said_outcome(each: Delivery) -> str:
+    if each.outcome is None:
+        return "**died**"
+    well = each.outcome in (Outcome.DEPLOYED, Outcome.UP_TO_DATE)
+    return escape(each.outcome) if well else f"**{escape(each.outcome)}**"
+
+
+def _as_json(each: Delivery) -> Mapping[str, Any]:
+    return {
+        "kind": each.kind,
+        "outcome": each.outcome.value if each.outcome else "DIED",
+        "began": each.began.isoformat(),
+        "ended": each.ended.isoformat(),
+        "seconds": round((each.ended - each.began).total_seconds(), 3),
+        "version": each.version,
+        "previous_version": each.previous,
+        "revision": each.revision,
+        "actor": each.actor,
+        "run_url": each.run_url,
+    }

@@ -1,0 +1,109 @@
+"""Who hears of a deploy: Slack, GitHub, Grafana, and the history that is told later."""
+
+import json
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.e2e.delivering import Delivering
+from tests.stack.files import MONITORING
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+
+
+def slack_rows(delivering: Delivering) -> list[dict[str, Any]]:
+    """Every message that Slack has, oldest first."""
+    found: list[dict[str, Any]] = json.loads(delivering.lab.command("slack", "messages", "--json"))[
+        "messages"
+    ]
+    return found
+
+
+def on_github(delivering: Delivering, path: str) -> Any:
+    """What GitHub's API answers to anybody with the lab's token."""
+    url = f"{delivering.lab.status['github_url']}/repos/{delivering.lab.status['repository']}{path}"
+    headers = {"Authorization": f"Bearer {delivering.lab.env['TT_GITHUB_TOKEN']}"}
+    return httpx.get(url, headers=headers, trust_env=False).raise_for_status().json()
+
+
+def marks(delivering: Delivering, version: str) -> list[dict[str, Any]]:
+    """What Grafana has about a version."""
+    secrets = httpx.get(f"{delivering.lab.status['doppler_url']}/_lab/secrets", trust_env=False)
+    reply = httpx.get(
+        f"{delivering.lab.status['grafana_url']}/api/annotations",
+        params={"tags": ["deploy", version]},
+        auth=("admin", secrets.json()["GRAFANA_PASSWORD"]),
+        trust_env=False,
+    )
+    found: list[dict[str, Any]] = reply.raise_for_status().json()
+    return found
+
+
+def test_a_deploy_is_told_to_slack_github_and_grafana(delivering: Delivering) -> None:
+    before = len(slack_rows(delivering))
+    sha = delivering.commit("fix", message="worth telling <!channel>")
+
+    done = delivering.run("deploy", "--actor", "kim", "--reason", "<!here> friday")
+
+    assert (done.status, done.outcome) == (0, "DEPLOYED"), done.said
+    version = done.answer["version"]
+    texts = [row["payload"].get("text", "") for row in slack_rows(delivering)[before:]]
+    told = [text for text in texts if version in text]
+    assert f"Deploy of {version} to lab has begun" in told[0]
+    assert f"{version} is live on lab" in told[-1]
+    assert "&lt;!here&gt; friday" in told[0]
+    (deployment,) = on_github(delivering, f"/deployments?sha={sha}")
+    states = on_github(delivering, f"/deployments/{deployment['id']}/statuses")
+    assert [state["state"] for state in states] == ["success", "in_progress"]
+    status = on_github(delivering, f"/commits/{sha}/status")
+    assert [(s["context"], s["state"]) for s in status["statuses"]] == [
+        ("tt-deploy/lab", "success")
+    ]
+    (mark,) = marks(delivering, version)
+    assert mark["tags"] == ["deploy", "lab", version, "DEPLOYED"]
+    assert mark["timeEnd"] > mark["time"]
+    page = httpx.get(done.answer["release_url"], trust_env=False)
+    assert page.headers["content-type"].startswith("text/html")
+
+
+def test_with_slack_down_a_deploy_succeeds_and_the_history_tells_of_both(
+    delivering: Delivering,
+) -> None:
+    delivering.lab.command("fault", "slack", "down", "--for", "300")
+    try:
+        done = delivering.run("deploy", "--actor", "lee")
+    finally:
+        delivering.lab.command("fault", "slack", "clear")
+    assert done.status == 0, done.said
+    assert "Without Slack: ChannelError: Slack did not answer" in done.said
+    assert str(delivering.lab.env["TT_SLACK_WEBHOOK_URL"]).rpartition("/")[2] not in done.said
+
+    told = delivering.run("history", "--days", "1")
+
+    assert told.status == 0, told.said
+    newest = told.answer["deliveries"][0]
+    assert (newest["outcome"], newest["actor"]) == (done.outcome, "lee")
+    assert newest["version"] == done.answer["version"]
+    figures = told.answer["figures"]
+    assert figures["deployments"] >= 1
+    assert figures["lead_time_seconds"] > 0
+    assert 0 <= figures["change_failure_rate"] < 1
+    assert told.answer["missing"] == []
+    panels = json.loads((MONITORING / "grafana" / "dashboards" / "deploys.json").read_text())
+    asked = [t["expr"] for p in panels["panels"] for t in p["targets"] if "tt_dora_" in t["expr"]]
+    known = [expr for expr in asked if query(delivering, expr)]
+    assert len(asked) == 4
+    # Nothing needs to have failed in this lab, and then there is no time to restore.
+    assert len(known) >= 3
+
+
+def query(delivering: Delivering, expression: str) -> list[Any]:
+    """Prometheus' answer to an instant query."""
+    reply = httpx.get(
+        f"{delivering.lab.status['prometheus_url']}/api/v1/query",
+        params={"query": expression},
+        trust_env=False,
+    )
+    found: list[Any] = reply.raise_for_status().json()["data"]["result"]
+    return found
