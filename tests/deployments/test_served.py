@@ -46,6 +46,16 @@ def test_a_flow_is_served_once_for_every_environment(entrypoint: str) -> None:
     assert [each for each in served if each["parameters"]["environment"] != each["name"]] == []
 
 
+def test_every_flow_that_has_a_command_is_served() -> None:
+    commands = {
+        path.stem
+        for path in (ROOT / "flows").glob("*.py")
+        if "run_command(main)" in path.read_text() and "@flow(" in path.read_text()
+    }
+    served = {each["entrypoint"] for each in SERVED}
+    assert {f"flows/{name}.py:{name}" for name in commands} == served
+
+
 def test_every_stage_of_a_deploy_is_served_under_its_own_name() -> None:
     assert {flow_of(entrypoint).name for entrypoint in ENTRYPOINTS} >= STAGES
 

@@ -2,6 +2,7 @@ import asyncio
 import json
 import sqlite3
 import tempfile
+import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -275,6 +276,25 @@ def test_no_unsigned_request_is_an_error_of_ours_or_held(
     reply = client.post("/github", content=body, headers=given_headers)
     assert reply.status_code in {400, 401, 415}
     assert spool.waiting() == 0
+
+
+@THOUSANDS
+@given(
+    st.sampled_from(["src/A.java", "docs/README.md"]),
+    st.dictionaries(HEADER_NAMES.filter(lambda name: "signature" not in name), HEADER_VALUES),
+)
+def test_no_header_of_a_signed_push_is_an_error_of_ours_or_has_it_held_twice(
+    client: AppClient, spool: PushSpool, path: str, given_headers: dict[str, str]
+) -> None:
+    body = payload(a_push(path), nonce=str(uuid.uuid4()))
+    before = spool.waiting()
+    statuses = [
+        client.post("/github", content=body, headers={**headers(body), **given_headers}).status_code
+        for _ in range(2)
+    ]
+    assert all(status in {200, 202, 400, 415} for status in statuses)
+    assert statuses[1] != 202
+    assert spool.waiting() - before == (statuses[0] == 202)
 
 
 @THOUSANDS
