@@ -1,7 +1,6 @@
 """A run of the command line is watched as one that a worker starts."""
 
 import sys
-from collections.abc import Iterator
 from uuid import UUID
 
 import pytest
@@ -20,9 +19,8 @@ def by_hand() -> tuple[str, int | None]:
 
 
 @pytest.fixture
-def no_arguments(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def no_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["flows.by_hand"])
-    return
 
 
 @pytest.mark.prefect
