@@ -54,6 +54,13 @@ class ObservedHost(HostAnswer):
     containers: tuple[RunningContainer, ...] = ()
     record: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
+    under_way: str = ""
+
+
+class AwaitedRollout(HostAnswer):
+    """The answer of ``await.sh``: the job that was waited for, empty if there was none."""
+
+    waited_for: str = ""
 
 
 class SyncedSource(HostAnswer):
@@ -92,19 +99,24 @@ class StartedContainers(HostAnswer):
 
     ``changed`` are the services whose container is another one than before, ``note`` is
     what the gate let pass and why, ``receipt`` what a takeover cost those who were served.
+    ``warm`` says that the release still ran and only took the traffic back, ``since_switch``
+    how many seconds before the answer the traffic moved (0: it did not).
     """
 
     changed: tuple[str, ...] = ()
     configuration: str = ""
     note: str = ""
+    warm: bool = False
+    since_switch: float = 0.0
     receipt: Receipt | None = None
 
 
 class PrunedImages(HostAnswer):
-    """The answer of ``prune.sh``."""
+    """The answer of ``prune.sh``; ``retired`` is the container that had been kept warm."""
 
     removed: int
     freed_bytes: int
+    retired: str = ""
 
 
 class ListedContainers(HostAnswer):
@@ -121,7 +133,10 @@ class RecordedRelease(HostAnswer):
 
 @dataclass(frozen=True, slots=True)
 class HostState:
-    """What a deploy needs to know of a host before it touches it."""
+    """What a deploy needs to know of a host before it touches it.
+
+    ``under_way`` names the rollout's job that still runs there: its worker may be long dead.
+    """
 
     host: str
     running_image: str
@@ -130,6 +145,7 @@ class HostState:
     generation: int
     record: tuple[HealthyRelease, ...]
     images: frozenset[str]
+    under_way: str = ""
 
     @property
     def last_healthy(self) -> HealthyRelease | None:
@@ -153,6 +169,7 @@ def host_state(host: str, observed: ObservedHost) -> HostState:
         generation=observed.generation,
         record=tuple(record),
         images=frozenset(observed.images),
+        under_way=observed.under_way,
     )
 
 

@@ -1,9 +1,9 @@
 """What a deploy has learned so far: kept as it goes, so that a failure has a report too."""
 
 import datetime
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from delivery.findings import Finding
 from delivery.health import Health
@@ -12,7 +12,8 @@ from delivery.image import Image
 from delivery.redaction import redact
 from delivery.released import Release
 from delivery.report import Failure, Outcome, Report, StageTime
-from delivery.rollout import Bundle, Rollout
+from delivery.restoration import Restoration
+from delivery.rollout import Bundle, HostOutcome, Rollout
 from delivery.stack_plan import StackPlan
 
 
@@ -38,6 +39,8 @@ class Journal:
     previous_version: str = ""
     plans: tuple[StackPlan, ...] = ()
     rollout: Rollout | None = None
+    restored: Restoration | None = None
+    freed: Mapping[str, int] = field(default_factory=dict)
     health: Health = field(default_factory=lambda: Health(()))
     failure: Failure | None = None
     error: Exception | None = None
@@ -45,6 +48,7 @@ class Journal:
     stages: list[StageTime] = field(default_factory=list)
     on_start: Callable[["Journal"], None] | None = None
     _began: float = field(init=False)
+    _failed: float = field(init=False, default=0.0)
 
     def __post_init__(self) -> None:
         self._began = self.clock()
@@ -104,6 +108,23 @@ class Journal:
                 next_command=f"python -m flows.healthcheck --environment {self.environment}",
             )
 
+    def begin_way_back(self, bundle: Bundle) -> None:
+        """Time the way back from now on: the release has just been found not to hold."""
+        self._failed = self.clock()
+        self.restored = Restoration(bundle)
+
+    def note_way_back(self, hosts: Sequence[HostOutcome]) -> None:
+        """Remember what going back did on the hosts: their traffic is back."""
+        if self.restored:
+            seconds = self.clock() - self._failed
+            self.restored = replace(self.restored, hosts=tuple(hosts), started_seconds=seconds)
+
+    def note_restored(self) -> None:
+        """Remember that what serves again has proved healthy."""
+        if self.restored:
+            seconds = self.clock() - self._failed
+            self.restored = replace(self.restored, verified_seconds=seconds)
+
     def report(self, outcome: Outcome) -> Report:
         """The report as things stand."""
         return Report(
@@ -121,6 +142,8 @@ class Journal:
             release_url=self.release_url,
             run_url=self.run_url,
             plans=self.plans,
+            restored=self.restored,
+            freed=self.freed,
             changed=self.rollout.changed_services if self.rollout else (),
             hosts=self.rollout.hosts if self.rollout else (),
             stages=tuple(self.stages),

@@ -109,6 +109,13 @@ class RolloutPolicy(Policy):
         le=3600,
         description="How long the new one is watched while the old one stays warm.",
     )
+    warm_seconds: int = Field(
+        default=600,
+        ge=0,
+        le=7200,
+        description="How long the old one stays warm, as a quick way back, if no health check "
+        "says before that it may go. 0: it goes as soon as the new one has passed its watch.",
+    )
     soak_error_percent: int = Field(
         default=5, ge=0, le=100, description="Failed requests at the gateway that end the soak."
     )

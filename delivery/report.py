@@ -12,6 +12,7 @@ from delivery.health import Health
 from delivery.markdown import code, escape, fenced, link, table
 from delivery.receipt import receipt_section
 from delivery.redaction import redact
+from delivery.restoration import Restoration, restoration_section
 from delivery.rollout import HostOutcome
 from delivery.stack_plan import StackPlan, stack_plan_section
 
@@ -104,6 +105,8 @@ class Report:
     release_url: str = ""
     run_url: str = ""
     plans: tuple[StackPlan, ...] = ()
+    restored: Restoration | None = None
+    freed: Mapping[str, int] = field(default_factory=dict)
     changed: tuple[str, ...] = ()
     hosts: tuple[HostOutcome, ...] = ()
     stages: tuple[StageTime, ...] = ()
@@ -135,6 +138,8 @@ class Report:
             "actor": self.actor,
             "reason": self.reason,
             "plan": [step for plan in self.plans for step in plan.as_json()],
+            "restored": self.restored.as_json() if self.restored else None,
+            "freed_bytes": dict(self.freed),
             "changed": list(self.changed),
             "hosts": [_host_as_json(host) for host in self.hosts],
             "started": self.started.isoformat(),
@@ -152,6 +157,7 @@ class Report:
             findings_section(self.findings),
             self._facts(),
             _failure_section(self.failure),
+            restoration_section(self.restored),
             health_section(self.health),
             stack_plan_section(self.plans),
             receipt_section([(h.host, h.receipt) for h in self.hosts if h.receipt]),
@@ -171,6 +177,7 @@ class Report:
             "Started": self.started.strftime("%Y-%m-%d %H:%M:%S %Z"),
             "Took": f"{self.duration_seconds:.1f} s",
             "Containers replaced": escape(", ".join(self.changed)) or "none",
+            "Freed": _freed(self.freed),
             "Run": link(self.run_url, "open in Prefect"),
         }
         return table(("", ""), [(name, value) for name, value in rows.items() if value])
@@ -180,6 +187,12 @@ class Report:
             return ""
         rows = [(escape(s.stage), f"{s.seconds:.1f} s", escape(s.note)) for s in self.stages]
         return "## Stages\n\n" + table(("Stage", "Took", ""), rows)
+
+
+def _freed(freed: Mapping[str, int]) -> str:
+    """What removing images gained; empty if none was removed."""
+    gained = [f"{size / 1e6:.1f} MB on {host}" for host, size in freed.items() if size]
+    return escape(", ".join(gained))
 
 
 def _host_as_json(host: HostOutcome) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """A rollout as a decision: what shall run, what runs, and the way back."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 from delivery.errors import Refused
@@ -14,17 +14,24 @@ Named = TypeVar("Named")
 
 @dataclass(frozen=True, slots=True)
 class Bundle:
-    """All that makes a release run: the image by digest and the revision of its files."""
+    """All that makes a release run: the image by digest and the revision of its files.
+
+    ``configuration`` is the hash that the host recorded of the rendered configuration; it
+    tells whether going back brings the same one back, and is no part of which bundle it is.
+    """
 
     version: str
     tag: str
     revision: str
     image: str
+    configuration: str = field(default="", compare=False)
 
     @classmethod
     def of_record(cls, release: HealthyRelease) -> "Bundle":
         """The bundle that a host once ran healthily."""
-        return cls(release.version, release.tag, release.revision, release.image)
+        return cls(
+            release.version, release.tag, release.revision, release.image, release.configuration
+        )
 
     @classmethod
     def of_image(cls, image: Image, *, version: str, revision: str) -> "Bundle":
@@ -45,7 +52,7 @@ class RolloutPlan:
 
 @dataclass(frozen=True, slots=True)
 class HostOutcome:
-    """What a rollout did on one host."""
+    """What a rollout did on one host; ``warm`` and ``since_switch`` as the host said them."""
 
     host: str
     changed: tuple[str, ...]
@@ -53,6 +60,8 @@ class HostOutcome:
     note: str = ""
     receipt: Receipt | None = None
     failure: str = ""
+    warm: bool = False
+    since_switch: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from flows.ending import allows_data_stores, command_line, run_command, run_name
 from flows.parameters import Actor, AllowDataStores, DryRun, EnvironmentName, Reason, Revision
 from flows.reported import reported
 from flows.rollout import now, roll_out
-from tasks.hosts import find_hosts, observe_hosts
+from flows.way_back import look_at_hosts
 from tasks.image import build_image_and_push
 from tasks.release import find_revision, make_tag_and_release
 from tasks.stack import preview_stack
@@ -40,11 +40,8 @@ def deploy(
 
     def deliver(target: Environment, journal: Journal) -> Outcome:
         generation = now()
-        with journal.stage("look at the hosts"):
-            hosts = find_hosts(target)
-            states = observe_hosts(target, hosts)
-            journal.note_hosts(states)
-            gate.confirm(states)
+        hosts, states = look_at_hosts(target, journal, wait=not dry_run)
+        gate.confirm(states)
         with journal.stage("make tag and release"):
             sha = find_revision(target, gate.revision)
             release = make_tag_and_release(

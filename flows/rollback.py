@@ -13,7 +13,7 @@ from flows.ending import allows_data_stores, command_line, run_command, run_name
 from flows.parameters import Actor, AllowDataStores, EnvironmentName, Reason, WayBack
 from flows.reported import reported
 from flows.rollout import now, roll_out
-from tasks.hosts import find_hosts, observe_hosts
+from flows.way_back import look_at_hosts
 from tasks.image import check_image_is_there
 
 
@@ -33,10 +33,7 @@ def rollback(
 
     def bring_back(target: Environment, journal: Journal) -> Outcome:
         generation = now()
-        with journal.stage("look at the hosts"):
-            hosts = find_hosts(target)
-            states = observe_hosts(target, hosts)
-            journal.note_hosts(states)
+        hosts, states = look_at_hosts(target, journal)
         with journal.stage("choose the way back"):
             bundle = choose_way_back(states, to)
             image = check_image_is_there(target, states, bundle)

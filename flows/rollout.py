@@ -10,26 +10,21 @@ from prefect.client.schemas.objects import State
 from blocks.aws_hosts import Host
 from blocks.environment import Environment
 from delivery.errors import HostError
-from delivery.health import Health, Verdict
+from delivery.health import Verdict
 from delivery.journal import Journal
 from delivery.redaction import redact
 from delivery.report import Outcome
-from delivery.rollout import Bundle, HostOutcome, Rollout, RolloutPlan, plan_rollout, waves
-from delivery.stack_plan import StackPlan
+from delivery.rollout import HostOutcome, Rollout, RolloutPlan, plan_rollout, waves
 from flows.ending import allows_data_stores, command_line, run_command, run_name, run_reported
 from flows.healthcheck import check_health
 from flows.parameters import Actor, AllowDataStores, EnvironmentName, Reason, Tag
 from flows.reported import log_failure, reported
+from flows.way_back import go_back, look_at_hosts, prepare
 from tasks.artifacts import publish_containers
 from tasks.hosts import (
-    find_hosts,
     list_containers,
-    observe_hosts,
     prune_images,
-    pull_images,
     record_release,
-    render_alertmanager,
-    sync_source,
 )
 from tasks.image import find_built_release
 from tasks.takeover import start_containers
@@ -46,10 +41,7 @@ def rollout(
     """Put a release whose image is in the registry on every host; builds nothing."""
 
     def roll_out_tag(target: Environment, journal: Journal) -> Outcome:
-        with journal.stage("look at the hosts"):
-            hosts = find_hosts(target)
-            states = observe_hosts(target, hosts)
-            journal.note_hosts(states)
+        hosts, states = look_at_hosts(target, journal)
         with journal.stage("find the image"):
             bundle, image = find_built_release(target, tag)
             journal.note_bundle(bundle, image)
@@ -65,10 +57,10 @@ def roll_out(
     """Carry out a plan; DEPLOYED or UP_TO_DATE only if what then runs is healthy."""
     journal.touched = True
     with journal.stage("prepare hosts"):
-        journal.plans = _prepare(target, hosts, plan.target, plan)
+        journal.plans = prepare(target, hosts, plan.target, plan)
     outcome = _take_over(target, hosts, plan, journal)
     with journal.stage("tidy up"):
-        _tidy_up(target, hosts)
+        _tidy_up(target, hosts, outcome, journal)
     return outcome
 
 
@@ -83,10 +75,10 @@ def _take_over(
             journal.health = check_health(target.name, after_takeover=bool(done.changed_services))
     except Exception:
         log_failure()
-        return _go_back(target, touched, plan, journal)
+        return go_back(target, touched, plan, journal)
     if journal.health.verdict is not Verdict.HEALTHY:
         journal.note_unhealthy()
-        return _go_back(target, touched, plan, journal) if done.changed_services else Outcome.FAILED
+        return go_back(target, touched, plan, journal) if done.changed_services else Outcome.FAILED
     with journal.stage("record"):
         reached = {host.host for host in done.reached}
         record_release(
@@ -98,19 +90,6 @@ def _take_over(
 def now() -> int:
     """The generation of a deploy that begins now: milliseconds since 1970."""
     return time.time_ns() // 1_000_000
-
-
-def _prepare(
-    target: Environment, hosts: Sequence[Host], bundle: Bundle, plan: RolloutPlan
-) -> tuple[StackPlan, ...]:
-    """All that can be done while the old release serves undisturbed; what will then be done."""
-    sync_source(target, hosts, bundle)
-    render_alertmanager(target, hosts)
-    plans = pull_images(target, hosts, bundle, allow_data_stores=plan.allow_data_stores)
-    for stack in plans:
-        for warning in stack.warnings:
-            get_run_logger().warning("%s: %s", stack.host, warning)
-    return plans
 
 
 def _switch_in_waves(
@@ -147,39 +126,25 @@ def _wave_name(
     return what if len(hosts) == 1 else f"{what} on {', '.join(host.name for host in wave)}"
 
 
-def _tidy_up(target: Environment, hosts: Sequence[Host]) -> None:
+def _tidy_up(
+    target: Environment, hosts: Sequence[Host], outcome: Outcome, journal: Journal
+) -> None:
     """Free what no release needs any more, and list what runs now.
 
     No deploy fails by it: what serves has been decided before.
     """
-    for tidy in (prune_images, _show_containers):
+
+    def prune() -> None:
+        journal.freed = prune_images(target, hosts, retire=outcome.succeeded)
+
+    def show_containers() -> None:
+        publish_containers(target.name, list_containers(target, hosts))
+
+    for tidy in (prune, show_containers):
         try:
-            tidy(target, hosts)
+            tidy()
         except Exception as error:
             get_run_logger().warning("%s", redact(f"Not tidied up: {error}"))
-
-
-def _show_containers(target: Environment, hosts: Sequence[Host]) -> None:
-    publish_containers(target.name, list_containers(target, hosts))
-
-
-def _go_back(
-    target: Environment, hosts: Sequence[Host], plan: RolloutPlan, journal: Journal
-) -> Outcome:
-    """Bring the release back that last proved healthy, and believe only its health."""
-    if plan.way_back is None:
-        return Outcome.NO_WAY_BACK
-    try:
-        with journal.stage(f"go back to {plan.way_back.tag}"):
-            stacks = _prepare(target, hosts, plan.way_back, plan)
-            start_containers(target, hosts, plan.way_back, plan.generation, stacks)
-        with journal.stage("healthcheck after going back"):
-            restored: Health = check_health(target.name)
-    except Exception:
-        log_failure()
-        return Outcome.ROLLBACK_FAILED
-    healthy = restored.verdict is Verdict.HEALTHY
-    return Outcome.ROLLED_BACK if healthy else Outcome.ROLLBACK_FAILED
 
 
 def main(arguments: list[str]) -> int:

@@ -5,9 +5,7 @@
 # cancel. So the dangerous part runs as a job of its own (a systemd unit where there is
 # systemd, else a session of its own), and the command only waits for it. A second command
 # for the same job finds it and waits too.
-# shellcheck disable=SC2154,SC2034 # lib.sh's variables
-
-tt_jobs="$tt_run/jobs"
+# shellcheck disable=SC2154,SC2034 # variables of lib.sh and jobs.sh
 
 # run_detached NAME: in the waiting command it never returns; in the job it does, once.
 run_detached() {
@@ -32,19 +30,6 @@ start_job() {
         setsid bash "$job.sh" </dev/null >/dev/null 2>&1 8>&- &
         echo $! >"$job.pid"
     fi
-}
-
-# Whether a job runs. Asked for a second before it is said to be gone: a process that is just
-# being replaced (exec) has no command line for a moment.
-job_runs() {
-    local pid tries
-    [ -f "$1.pid" ] || return 1
-    for tries in 1 2 3 4 5; do
-        pid=$(cat "$1.pid")
-        if [ -n "$pid" ] && tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -qF "$1.sh"; then return 0; fi
-        [ "$tries" = 5 ] || sleep 0.25
-    done
-    return 1
 }
 
 # In the job: starts it once more inside one "doppler run", so that a rollout asks Doppler
@@ -82,4 +67,8 @@ open_job_output() {
 hand_over() {
     mv -f "$tt_jobs/$TT_DETACHED.part" "$tt_jobs/$TT_DETACHED.out"
     find "$tt_jobs" -type f -mmin +1440 -delete
+    afterwards
 }
+
+# What a job still does once its result can be had; scripts define their own.
+afterwards() { :; }

@@ -3,9 +3,18 @@
 # Containers and volumes are never touched, nor images that a container uses.
 # shellcheck source=host/lib.sh
 [ -n "${tt_log:-}" ] || . "$(dirname "$0")/lib.sh"
+# shellcheck source=host/gateway.sh
+declare -F read_slots >/dev/null || . "$(dirname "$0")/gateway.sh"
+# shellcheck source=host/retiring.sh
+declare -F retire_spare >/dev/null || . "$(dirname "$0")/retiring.sh"
 open_log
-need TT_IMAGE_REPOSITORY TT_RETAIN
+need TT_IMAGE_REPOSITORY TT_RETAIN TT_STOP_SECONDS
 take_lock
+
+# The release before is no longer needed warm once the new one has been verified.
+retired=""
+gateway=$(container_of "${TT_GATEWAY:-gateway}")
+if [ "${TT_RETIRE:-no}" = yes ] && [ -n "$gateway" ]; then retire_spare; fi
 
 used_bytes() { df --output=used -B1 "$(docker info --format '{{.DockerRootDir}}')" | tail -n 1; }
 
@@ -27,4 +36,4 @@ done
 docker image prune --force
 freed=$((before - $(used_bytes)))
 
-succeed "\"removed\":$removed" "\"freed_bytes\":$((freed > 0 ? freed : 0))"
+succeed "\"retired\":$(json_string "$retired")" "\"removed\":$removed" "\"freed_bytes\":$((freed > 0 ? freed : 0))"

@@ -3,6 +3,8 @@
 # the new container answers. For comparison, and for releases that cannot run side by side.
 # shellcheck source=host/lib.sh
 [ -n "${tt_log:-}" ] || . "$(dirname "$0")/lib.sh"
+# shellcheck source=host/jobs.sh
+declare -F job_under_way >/dev/null || . "$(dirname "$0")/jobs.sh"
 # shellcheck source=host/detached.sh
 declare -F run_detached >/dev/null || . "$(dirname "$0")/detached.sh"
 # shellcheck source=host/compose.sh

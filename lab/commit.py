@@ -17,7 +17,7 @@ from lab.settings import LabSettings
 BEHAVIOUR_FILE = "src/main/resources/behaviour.properties"
 CHANGE_FILE = "src/main/resources/change.properties"
 BEHAVIOUR = re.compile(
-    r"healthy|never-healthy|crash-after=\d+|slow-start=\d+|fail-rate=(0(\.\d+)?|1(\.0+)?)"
+    r"healthy|never-healthy|crash-after=\d+|ill-after=\d+|slow-start=\d+|fail-rate=(0(\.\d+)?|1(\.0+)?)"
 )
 TYPES = ("feat", "fix", "perf", "chore", "docs", "refactor", "test", "ci")
 
@@ -33,7 +33,8 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         type=behaviour,
         metavar="BEHAVIOUR",
         help="how the release will behave from now on: healthy, never-healthy, "
-        "crash-after=SECONDS, slow-start=SECONDS, fail-rate=0..1 (left as it is if not given)",
+        "crash-after=SECONDS, ill-after=SECONDS, slow-start=SECONDS, fail-rate=0..1 "
+        "(left as it is if not given)",
     )
     parser.add_argument("--message", help="the whole message, in place of one made up")
     parser.add_argument("--branch", default=BRANCH)

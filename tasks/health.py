@@ -40,7 +40,10 @@ def probe_actuator(target: Environment, host: Host) -> Probe:
             sights = [ask_actuator(target.health.actuator_url)]
         else:
             answer = run_script(
-                target.hosts_door(), [host], _looks(target, "probe_actuator"), ActuatorSamples
+                target.hosts_door(),
+                [host],
+                _looks(target, "probe_actuator", libraries=("gateway",)),
+                ActuatorSamples,
             )
             sights = answer[host.name].samples
         return [judge_actuator(sight) for sight in sights]
@@ -118,7 +121,13 @@ def ask_actuator(url: str) -> ActuatorSight:
     return ActuatorSight(status=reply.status_code, body=reply.text[:2000])
 
 
-def _looks(target: Environment, step: str, inputs: dict[str, str] | None = None) -> ScriptRun:
+def _looks(
+    target: Environment,
+    step: str,
+    inputs: dict[str, str] | None = None,
+    *,
+    libraries: tuple[str, ...] = (),
+) -> ScriptRun:
     policy = target.health
     span = policy.passes * (policy.pause_seconds + 45)
     return ScriptRun(
@@ -131,4 +140,5 @@ def _looks(target: Environment, step: str, inputs: dict[str, str] | None = None)
         },
         int(min(span, policy.deadline_seconds) + 15),
         target.timeouts.delivery,
+        libraries,
     )

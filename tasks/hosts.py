@@ -49,7 +49,15 @@ def find_hosts(target: Environment) -> list[Host]:
 @task(name="observe hosts", task_run_name="observe {target.tag_value}", **_STEP)
 def observe_hosts(target: Environment, hosts: Sequence[Host]) -> list[HostState]:
     """What runs on each host, and what last ran there healthily; touches nothing."""
-    answers = run_step(target, hosts, "observe", ObservedHost, {}, target.timeouts.look)
+    answers = run_step(
+        target,
+        hosts,
+        "observe",
+        ObservedHost,
+        {},
+        target.timeouts.look,
+        libraries=("jobs", "gateway"),
+    )
     return [host_state(name, answer) for name, answer in answers.items()]
 
 
@@ -105,10 +113,23 @@ def pull_images(
 
 
 @task(name="prune images", task_run_name="prune images", **_STEP)
-def prune_images(target: Environment, hosts: Sequence[Host]) -> dict[str, int]:
-    """Remove images that no retained release needs; the bytes that each host gained."""
-    inputs = {"TT_RETAIN": str(target.rollout.retained_releases)}
-    answers = run_step(target, hosts, "prune", PrunedImages, inputs, target.timeouts.look)
+def prune_images(
+    target: Environment, hosts: Sequence[Host], *, retire: bool = False
+) -> dict[str, int]:
+    """Remove images that no retained release needs; the bytes that each host gained.
+
+    ``retire`` lets the release before go first, which was kept warm until now.
+    """
+    policy = target.rollout
+    inputs = {
+        "TT_RETAIN": str(policy.retained_releases),
+        "TT_RETIRE": "yes" if retire else "no",
+        "TT_STOP_SECONDS": str(policy.stop_seconds),
+    }
+    seconds = target.timeouts.look + policy.stop_seconds
+    answers = run_step(
+        target, hosts, "prune", PrunedImages, inputs, seconds, libraries=("gateway", "retiring")
+    )
     return {name: answer.freed_bytes for name, answer in answers.items()}
 
 

@@ -9,10 +9,11 @@ from prefect import get_run_logger, task
 from blocks.aws_hosts import Host
 from blocks.environment import Environment
 from delivery.errors import HostError
-from delivery.host_state import StartedContainers
+from delivery.host_state import AwaitedRollout, StartedContainers
+from delivery.restoration import configuration_note
 from delivery.rollout import Bundle, HostOutcome
 from delivery.stack_plan import StackPlan, stores_to_replace
-from tasks.hosts import bundle_inputs, layout_inputs, log_answers
+from tasks.hosts import bundle_inputs, layout_inputs, log_answers, run_step
 from tasks.retrying import BACKOFF_SECONDS, retried
 from tasks.ssm import ScriptRun, run_script_on_each
 
@@ -25,11 +26,12 @@ class Strategy:
     libraries: tuple[str, ...]
 
 
+_COMMON = ("jobs", "detached", "compose", "stores", "monitoring")
 STRATEGIES = {
     "rolling": Strategy(
-        "rollout", ("detached", "gateway", "receipt", "compose", "stores", "monitoring")
+        "rollout", (*_COMMON, "gateway", "receipt", "application", "retiring", "takeover")
     ),
-    "recreate": Strategy("recreate", ("detached", "compose", "stores", "monitoring")),
+    "recreate": Strategy("recreate", _COMMON),
 }
 
 
@@ -40,8 +42,12 @@ def start_containers(
     bundle: Bundle,
     generation: int,
     plans: Sequence[StackPlan] = (),
+    *,
+    keep_warm: bool = True,
 ) -> list[HostOutcome]:
     """Let the release take over by the environment's strategy.
+
+    The release before stays warm until ``prune_images`` retires it, if that is wished for.
 
     Only those data stores are replaced that the plans name.
 
@@ -55,6 +61,7 @@ def start_containers(
         **layout_inputs(target),
         **bundle_inputs(bundle),
         **_takeover(target),
+        "TT_WARM_SECONDS": str(target.rollout.warm_seconds if keep_warm else 0),
         "TT_REPLACE": " ".join(stores_to_replace(plans, target.layout)),
         "TT_GENERATION": str(generation),
         "TT_ATTEMPT": re.sub(r"[^A-Za-z0-9]+", "-", bundle.tag),
@@ -66,14 +73,25 @@ def start_containers(
     if len(failures) > target.rollout.failure_budget:
         raise failures[0]
     log_answers({n: answer for n, answer in answers.items() if not isinstance(answer, HostError)})
-    return [_host_outcome(name, answer) for name, answer in answers.items()]
+    return [_host_outcome(name, answer, bundle) for name, answer in answers.items()]
 
 
-def _host_outcome(name: str, answer: StartedContainers | HostError) -> HostOutcome:
+def _host_outcome(name: str, answer: StartedContainers | HostError, bundle: Bundle) -> HostOutcome:
     if isinstance(answer, HostError):
         get_run_logger().warning("%s kept the release before: %s", name, answer.message)
         return HostOutcome(name, (), "", failure=answer.message)
-    return HostOutcome(name, answer.changed, answer.configuration, answer.note, answer.receipt)
+    differs = configuration_note(bundle, answer.configuration)
+    if differs:
+        get_run_logger().warning("%s: %s", name, differs)
+    return HostOutcome(
+        name,
+        answer.changed,
+        answer.configuration,
+        "; ".join(note for note in (answer.note, differs) if note),
+        answer.receipt,
+        warm=answer.warm,
+        since_switch=answer.since_switch,
+    )
 
 
 def _takeover(target: Environment) -> dict[str, str]:
@@ -86,3 +104,16 @@ def _takeover(target: Environment) -> dict[str, str]:
         "TT_SOAK_ERRORS": str(policy.soak_error_percent),
         "TT_STOP_SECONDS": str(policy.stop_seconds),
     }
+
+
+@task(
+    name="await rollout", task_run_name="wait for the rollout under way", **retried(BACKOFF_SECONDS)
+)
+def await_rollout(target: Environment, hosts: Sequence[Host]) -> None:
+    """Wait until no rollout is under way on any host, as long as one may take; none: at once.
+
+    A job outlives its worker; what it does is only known once it has ended.
+    """
+    seconds = target.timeouts.start
+    inputs = {"TT_WAIT_SECONDS": str(seconds)}
+    run_step(target, hosts, "await", AwaitedRollout, inputs, seconds + 30, libraries=("jobs",))

@@ -58,6 +58,7 @@ class HostWorld:
     unhealthy: set[str] = field(default_factory=set)
     facts: dict[str, Any] = field(default_factory=dict)
     differing: dict[str, str] = field(default_factory=dict)
+    under_way: str = ""
     replaced: list[str] = field(default_factory=list)
     metrics: list[str] = field(default_factory=list)
     annotations: list[dict[str, Any]] = field(default_factory=list)
@@ -98,6 +99,7 @@ class HostWorld:
     def _observe(self, inputs: Inputs) -> dict[str, Any]:
         images = [json.loads(line)["image"] for line in self.record]
         facts = {"revision": SHA, "generation": self.generation, "app_image": self.image}
+        facts["under_way"] = self.under_way
         return {**facts, "app_health": "healthy", "record": self.record, "images": images}
 
     def _sync(self, inputs: Inputs) -> dict[str, Any]:
@@ -130,6 +132,10 @@ class HostWorld:
         return {"changed": changed, "configuration": "c" * 8}
 
     _recreate = _rollout
+
+    def _await(self, inputs: Inputs) -> dict[str, Any]:
+        waited, self.under_way = self.under_way, ""
+        return {"waited_for": waited}
 
     def _prune(self, inputs: Inputs) -> dict[str, Any]:
         return {"removed": 1, "freed_bytes": 4096}

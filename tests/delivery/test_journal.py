@@ -147,3 +147,24 @@ def test_the_start_is_told_once_as_soon_as_the_release_is_known() -> None:
     told.note_release(RELEASE)
     told.note_bundle(NEW, IMAGE)
     assert heard == [RELEASE.version]
+
+
+class TestGoingBack:
+    def test_it_is_timed_from_the_moment_that_the_release_did_not_hold(self) -> None:
+        seconds = iter([0.0, 100.0, 108.0, 111.0, 120.0])
+        journal = Journal(
+            "lab", "kim", "", datetime.datetime.now(datetime.UTC), lambda: next(seconds)
+        )
+        journal.begin_way_back(Bundle("1.0.0", "v1.0.0", "a" * 40, "r"))
+        journal.note_way_back([HostOutcome("h", (), "c", warm=True, since_switch=5.0)])
+        journal.note_restored()
+        restored = journal.report(Outcome.ROLLED_BACK).restored
+        assert restored is not None
+        assert (restored.started_seconds, restored.verified_seconds) == (8.0, 11.0)
+        assert restored.traffic_seconds == 3.0
+
+    def test_without_one_there_is_nothing_to_time(self) -> None:
+        journal = Journal("lab", "kim", "", datetime.datetime.now(datetime.UTC), lambda: 0.0)
+        journal.note_way_back([])
+        journal.note_restored()
+        assert journal.report(Outcome.FAILED).restored is None

@@ -13,7 +13,8 @@ from markdown_it import MarkdownIt
 from delivery.errors import HostScriptFailed
 from delivery.health import Health, Probe, Verdict
 from delivery.report import Failure, Outcome, Report, StageTime, health_section
-from delivery.rollout import HostOutcome
+from delivery.restoration import Restoration
+from delivery.rollout import Bundle, HostOutcome
 
 GOOD = Report(
     outcome=Outcome.DEPLOYED,
@@ -81,6 +82,20 @@ def test_a_person_finds_what_where_from_to_by_whom_and_how_long() -> None:
         "| pass | actuator | TT-ec2-1 | HTTP 200 | 3 | 2.5 s |",
     ):
         assert fact in text, fact
+
+
+def test_the_disk_that_was_freed_is_said_where_it_was_gained() -> None:
+    text = replace(GOOD, freed={"a": 15_257_600, "b": 0}).as_markdown()
+    assert "| Freed | 15\\.3 MB on a |" in text
+    assert "Freed" not in replace(GOOD, freed={"b": 0}).as_markdown()
+
+
+def test_a_way_back_has_a_section() -> None:
+    restored = Restoration(Bundle("0.1.0", "v0.1.0", "a" * 40, "r"), verified_seconds=9.0)
+    assert (
+        "## Back to 0\\.1.0: healthy after 9.0 s" in replace(BAD, restored=restored).as_markdown()
+    )
+    assert replace(BAD, restored=restored).as_json()["restored"]["version"] == "0.1.0"
 
 
 def test_a_first_deploy_comes_from_nothing() -> None:

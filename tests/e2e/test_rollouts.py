@@ -53,6 +53,20 @@ def test_a_release_that_answers_500_is_taken_back(delivering: Delivering, servin
     assert all(answer.status == 500 for answer in figures.failed)
 
 
+def test_a_release_that_falls_ill_after_its_watch_gives_way_to_the_old_one_still_warm(
+    delivering: Delivering, serving: str
+) -> None:
+    done, figures = deploy_under_load(delivering, "ill-after=13")
+
+    assert (done.status, done.outcome) == (1, "ROLLED_BACK"), done.said
+    assert figures.failed == []
+    assert delivering.serving() == serving
+    (host,) = done.answer["restored"]["hosts"]
+    assert (host["how"], host["configuration_as_recorded"]) == ("still warm", True)
+    assert 0 < host["traffic_seconds"] < done.answer["restored"]["verified_seconds"]
+    assert len(delivering.app_containers()) == 1
+
+
 def test_rollback_brings_the_previous_release_back_without_a_failed_request(
     delivering: Delivering, serving: str
 ) -> None:

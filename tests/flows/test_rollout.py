@@ -62,6 +62,30 @@ class TestGoingBack:
         assert report.failure is not None
         assert (report.failure.stage, report.failure.where) == ("healthcheck", "TT-ec2-1")
         assert "record" not in world.host.steps
+        assert report.restored is not None
+        assert report.restored.verified_seconds >= report.restored.started_seconds > 0
+
+    def test_the_old_one_stays_warm_until_the_new_one_is_verified_and_not_for_a_way_back(
+        self, world: World
+    ) -> None:
+        world.running("v1.0.0")
+        world.built("v1.1.0")
+        world.rolled_out("v1.1.0")
+        assert world.host.inputs_of("rollout")["TT_WARM_SECONDS"] == "600"
+        assert world.host.inputs_of("prune")["TT_RETIRE"] == "yes"
+        world.host.unhealthy.add(world.built("v1.2.0"))
+        world.rolled_out("v1.2.0")
+        assert world.host.inputs_of("rollout")["TT_WARM_SECONDS"] == "0"
+        assert world.host.inputs_of("prune")["TT_RETIRE"] == "no"
+
+    def test_a_configuration_that_did_not_come_back_is_said(self, world: World) -> None:
+        world.running("v1.0.0")
+        world.host.record[-1] = world.host.record[-1].replace('"at"', '"configuration": "o", "at"')
+        world.host.unhealthy.add(world.built("v1.1.0"))
+        report = world.rolled_out("v1.1.0")
+        assert report.restored is not None
+        assert "not the one on record" in report.restored.hosts[0].note
+        assert "**differs**" in report.as_markdown()
 
     def test_a_release_that_fails_more_requests_than_the_one_before_gives_way_too(
         self, world: World

@@ -8,6 +8,7 @@ import tasks.health
 import tasks.hosts
 import tasks.image
 import tasks.release
+import tasks.stack
 import tasks.takeover
 from delivery import errors
 from delivery.errors import DeliveryError, TransientError
@@ -72,6 +73,8 @@ STEPS = [
     tasks.hosts.render_alertmanager,
     tasks.hosts.pull_images,
     tasks.takeover.start_containers,
+    tasks.takeover.await_rollout,
+    tasks.stack.preview_stack,
     tasks.hosts.prune_images,
     tasks.hosts.list_containers,
     tasks.hosts.record_release,

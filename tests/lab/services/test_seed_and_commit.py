@@ -83,7 +83,15 @@ def test_a_commit_may_touch_another_file_on_another_branch(
 
 
 @pytest.mark.parametrize(
-    "text", ["healthy", "never-healthy", "crash-after=5", "slow-start=30", "fail-rate=0.25"]
+    "text",
+    [
+        "healthy",
+        "never-healthy",
+        "crash-after=5",
+        "ill-after=20",
+        "slow-start=30",
+        "fail-rate=0.25",
+    ],
 )
 def test_the_behaviours_are_known(text: str) -> None:
     assert behaviour(text) == text

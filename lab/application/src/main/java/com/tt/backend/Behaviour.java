@@ -12,6 +12,7 @@ public final class Behaviour {
 
     private final String name;
     private final double value;
+    private final long began = System.nanoTime();
     private final AtomicLong requests = new AtomicLong();
 
     private Behaviour(String name, double value) {
@@ -33,7 +34,7 @@ public final class Behaviour {
             case "healthy", "never-healthy" -> {
                 return new Behaviour(parts[0], 0);
             }
-            case "crash-after", "slow-start", "fail-rate" -> {
+            case "crash-after", "slow-start", "fail-rate", "ill-after" -> {
                 return new Behaviour(parts[0], Double.parseDouble(parts[1]));
             }
             default -> throw new IllegalArgumentException("no such behaviour: " + text);
@@ -42,6 +43,11 @@ public final class Behaviour {
 
     public boolean neverHealthy() {
         return name.equals("never-healthy");
+    }
+
+    /** Whether the health is DOWN by now, though the process goes on and is ready. */
+    boolean isIll() {
+        return name.equals("ill-after") && System.nanoTime() - began > duration().toNanos();
     }
 
     Duration slowStart() {

@@ -48,7 +48,7 @@ public final class Health {
         Map<String, Object> components = new LinkedHashMap<>(dependencies());
         components.put("livenessState", liveness().components().get("livenessState"));
         components.put("readinessState", readiness().components().get("readinessState"));
-        if (behaviour.neverHealthy()) {
+        if (behaviour.neverHealthy() || behaviour.isIll()) {
             components.put("application", Map.of("status", "DOWN"));
         }
         return new Status(worst(components), components);

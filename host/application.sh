@@ -1,0 +1,41 @@
+#!/bin/bash
+# Looking at the application's containers.
+# shellcheck disable=SC2154 # lib.sh's variables
+
+app_containers() {
+    docker ps --all --format '{{.Names}}' \
+        --filter "label=com.docker.compose.project=$TT_PROJECT" \
+        --filter "label=com.docker.compose.service=$TT_APP_SERVICE" \
+        --filter label=com.docker.compose.oneoff=False
+}
+
+is_running() { [ "$(docker inspect --format '{{.State.Running}}' "$1" 2>/dev/null)" = true ]; }
+
+address_of() {
+    docker inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}' "$1" | cut -d' ' -f1
+}
+
+restarts_of() { docker inspect --format '{{.RestartCount}}' "$1"; }
+
+# definition_of CONTAINER: the hash of the definition it was made from.
+definition_of() {
+    docker inspect --format '{{index .Config.Labels "com.docker.compose.config-hash"}}' "$1" 2>/dev/null || true
+}
+
+ask_app() {
+    curl --silent --max-time 5 --output "$2" --write-out '%{http_code}' \
+        "http://$(address_of "$1"):$TT_APP_PORT/actuator/health$3" || true
+}
+
+is_ready() { [ "$(ask_app "$1" /dev/null /readiness)" = 200 ]; }
+
+# The components of a container's health that are not UP, one a line.
+components_down() {
+    local body="$tt_run/health.$$"
+    ask_app "$1" "$body" "" >/dev/null
+    grep -o '"[A-Za-z0-9_]*":{"status":"[A-Z_]*"' "$body" 2>/dev/null | sed 's/"\(.*\)":{"status":"\(.*\)"/\2 \1/' |
+        { grep -v '^UP ' || true; } | cut -d' ' -f2 | sort -u
+    rm -f "$body"
+}
+
+is_up() { [ "$(ask_app "$1" /dev/null "")" = 200 ]; }

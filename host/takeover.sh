@@ -1,0 +1,212 @@
+#!/bin/bash
+# The steps of a takeover, in the order of their use, and how they are undone.
+# shellcheck disable=SC2154,SC2034 # variables of lib.sh, gateway.sh and the story in rollout.sh
+
+candidate="" outgoing="" outgoing_slot="" candidate_slot="" admitted="" spare="" kept_warm=""
+note="" was_warm=false switched_at=0
+
+# Any end but a good one: the candidate goes, and who was admitted before serves.
+clean_up() {
+    stop_prober
+    forget_rendered
+    rm -f "$probes"
+    if [ -n "$candidate" ]; then
+        say "undoing: $candidate goes"
+        if [ -n "$outgoing" ] && [ "$admitted" = "$candidate" ]; then
+            write_slots "$outgoing_slot" "$(in_slot a)" "$(in_slot b)"
+            gateway_fill "$outgoing_slot" "$outgoing"
+            gateway_serve "$outgoing_slot"
+        fi
+        [ -z "${candidate_slot:-}" ] || gateway_empty "$candidate_slot"
+        docker logs --tail 40 "$candidate" || true
+        docker rm --force "$candidate" >/dev/null || true
+        [ -z "${outgoing_slot:-}" ] || write_slots "$outgoing_slot" "$(only a)" "$(only b)"
+        candidate=""
+    fi
+}
+
+in_slot() { container_in "$1"; }
+
+# only SLOT: the outgoing container if that is its slot, else nothing.
+only() { if [ "$1" = "${outgoing_slot:-}" ]; then echo "$outgoing"; fi; }
+
+# The container in the slot that does not serve, if it still runs: the release before, kept warm.
+find_spare() {
+    spare=""
+    [ -n "$outgoing_slot" ] || return 0
+    spare=$(container_in "$(other_slot "$outgoing_slot")")
+    if [ -n "$spare" ] && ! is_running "$spare"; then spare=""; fi
+}
+
+# What an earlier run left behind: a release that was kept warm and is not what we want, and
+# containers that were never admitted.
+remove_leftovers() {
+    local name
+    if [ -n "$spare" ] && [ "$(definition_of "$spare")" != "$wanted" ]; then
+        retire_spare
+        spare=""
+    fi
+    for name in $(app_containers); do
+        if [ "$name" != "$outgoing" ] && [ "$name" != "$spare" ]; then
+            say "removing $name: an earlier rollout left it, it was never admitted"
+            docker rm --force "$name" >/dev/null
+        fi
+    done
+}
+
+# The gateway falls back to the other slot while the one that should serve is not ready; then
+# what stands there is who serves now.
+prefer_what_is_ready() {
+    local other
+    [ -n "$outgoing" ] && ! { is_running "$outgoing" && is_ready "$outgoing"; } || return 0
+    other=$(container_in "$(other_slot "$slot_active")")
+    if [ -n "$other" ] && is_running "$other" && is_ready "$other"; then
+        say "$outgoing is not ready, $other is: it serves from now on"
+        outgoing=$other outgoing_slot=$(other_slot "$slot_active")
+        write_slots "$outgoing_slot" "$(only a)" "$(only b)"
+    fi
+}
+
+# Who serves now. A host that had no rollout yet serves what Compose started.
+find_outgoing() {
+    local name
+    read_slots
+    outgoing_slot=$slot_active
+    outgoing=$([ -z "$slot_active" ] || container_in "$slot_active")
+    prefer_what_is_ready
+    if [ -z "$outgoing" ] || ! docker inspect "$outgoing" >/dev/null 2>&1; then
+        outgoing="" outgoing_slot=""
+        for name in $(app_containers); do
+            if is_running "$name" && is_ready "$name"; then outgoing=$name outgoing_slot=a; fi
+        done
+        [ -z "$outgoing" ] || write_slots a "$outgoing" ""
+    fi
+    admitted=$outgoing
+}
+
+# seconds_since_switch: how long ago the traffic moved; 0 if it did not.
+seconds_since_switch() {
+    awk -v at="$switched_at" -v now="${EPOCHREALTIME/,/.}" 'BEGIN { printf "%.3f", (at > 0 ? now - at : 0) }'
+}
+
+# The new container: the wanted release itself if it is still warm, else one that Compose makes.
+start_candidate() {
+    local before name count=1
+    if [ -n "$spare" ]; then
+        candidate=$spare
+        was_warm=true
+        say "$candidate is this release and still warm"
+        return 0
+    fi
+    before=$(app_containers)
+    [ -z "$outgoing" ] || count=2
+    with_secrets "${compose[@]}" up --detach --no-deps --no-recreate \
+        --scale "$TT_APP_SERVICE=$count" "$TT_APP_SERVICE" ||
+        fail "the new container did not start" "docker compose -p $TT_PROJECT logs $TT_APP_SERVICE"
+    for name in $(app_containers); do
+        grep -qx -- "$name" <<<"$before" || candidate=$name
+    done
+    [ -n "$candidate" ] || fail "Compose made no new container"
+    say "$candidate starts beside ${outgoing:-nothing}"
+}
+
+# Ready N times in a row, and UP or at least no worse than the release that serves.
+gate() {
+    local passes=0 deadline=$((SECONDS + TT_GATE_SECONDS)) down worse restarts
+    restarts=$(restarts_of "$candidate")
+    while ((passes < TT_GATE_PASSES)); do
+        ((SECONDS < deadline)) || fail "$candidate was not ready within $TT_GATE_SECONDS s${worse:+; not UP: $worse}" \
+            "less $tt_log   # on the host; it has the end of the container's log"
+        is_running "$candidate" && [ "$(restarts_of "$candidate")" = "$restarts" ] ||
+            fail "$candidate crashed while it started" "less $tt_log   # on the host; it has the end of the container's log"
+        worse=""
+        if ! is_ready "$candidate"; then
+            passes=0 worse="readiness"
+        elif is_up "$candidate"; then
+            passes=$((passes + 1))
+        else
+            down=$(components_down "$candidate")
+            worse=$(comm -23 <(printf '%s\n' "$down") <(printf '%s\n' "$baseline") | paste -sd' ')
+            if [ -n "$outgoing" ] && [ -n "$down" ] && [ -z "${worse// /}" ]; then
+                passes=$((passes + 1)) note="was down before already, not this release's fault: ${down//$'\n'/ }"
+            else
+                passes=0
+            fi
+        fi
+        ((passes >= TT_GATE_PASSES)) || sleep 0.3
+    done
+    say "$candidate passed the gate${note:+ ($note)}"
+}
+
+admit() {
+    if [ -n "$outgoing_slot" ]; then candidate_slot=$(other_slot "$outgoing_slot"); else candidate_slot=a; fi
+    gateway_fill "$candidate_slot" "$candidate"
+    gateway_sees "$candidate_slot" 20 ||
+        fail "the gateway does not see $candidate as ready" "docker logs --tail 50 $gateway"
+    if [ "$candidate_slot" = a ]; then
+        write_slots a "$candidate" "$outgoing"
+    else
+        write_slots b "$outgoing" "$candidate"
+    fi
+    admitted=$candidate
+    switched_at=${EPOCHREALTIME/,/.}
+    gateway_serve "$candidate_slot"
+    say "traffic goes to $candidate"
+}
+
+drain() {
+    local deadline=$((SECONDS + TT_DRAIN_SECONDS)) busy
+    [ -n "$outgoing" ] || return 0
+    while busy=$(gateway_busy "$outgoing_slot") && [ "$busy" != 0 ]; do
+        if ((SECONDS >= deadline)); then
+            say "$outgoing still answers $busy request(s) after $TT_DRAIN_SECONDS s; its own grace has to do"
+            break
+        fi
+        sleep 0.2
+    done
+}
+
+# Watches the new release serve while the old one stays warm as the gateway's fallback.
+soak() {
+    local deadline=$((SECONDS + TT_SOAK_SECONDS)) restarts before now requests errors
+    restarts=$(restarts_of "$candidate")
+    before=$(gateway_counts "$candidate_slot")
+    while ((SECONDS < deadline)); do
+        is_running "$candidate" && [ "$(restarts_of "$candidate")" = "$restarts" ] ||
+            fail "$candidate crashed while it was watched" "less $tt_log   # on the host; it has the end of the container's log"
+        now=$(gateway_counts "$candidate_slot")
+        requests=$((${now% *} - ${before% *})) errors=$((${now#* } - ${before#* }))
+        if ((errors >= 3 && errors * 100 > requests * TT_SOAK_ERRORS)); then
+            fail "$errors of $requests requests failed at the gateway while $candidate was watched (limit $TT_SOAK_ERRORS %)"
+        fi
+        [[ $(gateway_stat "to_$candidate_slot" "$candidate_slot" status) != DOWN* ]] ||
+            fail "$candidate stopped answering while it was watched"
+        sleep 0.5
+    done
+}
+
+# Keeps the old one warm until the release has been verified, or lets it go at once.
+settle() {
+    candidate=""
+    [ -n "$outgoing" ] || return 0
+    if ((TT_WARM_SECONDS > 0)); then
+        kept_warm=$outgoing
+        say "$outgoing stays warm for $TT_WARM_SECONDS s at most"
+    else
+        retire_spare
+    fi
+}
+
+# When the result is written: if nobody says in time that the old one may go, it goes. The lock
+# is not held meanwhile; whoever comes first takes the old one for the way back or removes it.
+afterwards() {
+    local deadline=$((SECONDS + TT_WARM_SECONDS))
+    [ -n "$kept_warm" ] || return 0
+    exec 9>&-
+    until ((SECONDS >= deadline)); do
+        is_spare "$kept_warm" || return 0
+        sleep 1
+    done
+    take_lock
+    if is_spare "$kept_warm"; then retire_spare; fi
+}

@@ -1,0 +1,65 @@
+"""The way back as the report has it: how, how long, at what cost, with which configuration."""
+
+from delivery.receipt import Receipt, Window
+from delivery.restoration import Restoration, configuration_note, restoration_section
+from delivery.rollout import Bundle, HostOutcome
+
+WINDOW = Window(requests=9, failed=0, p50_ms=1.0, p99_ms=2.0)
+RECEIPT = Receipt(
+    before=WINDOW,
+    during=WINDOW,
+    after=WINDOW,
+    longest_gap_ms=3.0,
+    gateway_requests=603,
+    gateway_errors=2,
+)
+BUNDLE = Bundle("1.0.0", "v1.0.0", "a" * 40, "r/a@sha256:1", configuration="c" * 64)
+WARM = HostOutcome("a", (), "c" * 64, receipt=RECEIPT, warm=True, since_switch=8.0)
+COLD = HostOutcome("b", ("app",), "d" * 64, since_switch=2.0)
+IN_PLACE = HostOutcome("c", ("app",), "c" * 64)
+UNTOUCHED = HostOutcome("d", (), "c" * 64)
+DONE = Restoration(BUNDLE, (WARM, COLD, IN_PLACE, UNTOUCHED), 10.0, 15.25)
+
+
+def test_traffic_is_back_when_the_last_host_has_it() -> None:
+    times = {host["host"]: host["traffic_seconds"] for host in DONE.as_json()["hosts"]}
+    assert times == {"a": 2.0, "b": 8.0, "c": 10.0, "d": 0.0}
+    assert DONE.traffic_seconds == 10.0
+
+
+def test_a_host_tells_how_its_release_came_back() -> None:
+    how = {host["host"]: host["how"] for host in DONE.as_json()["hosts"]}
+    assert how == {
+        "a": "still warm",
+        "b": "started anew",
+        "c": "started anew",
+        "d": "never stopped serving",
+    }
+
+
+def test_a_configuration_that_did_not_come_back_stands_out() -> None:
+    text = DONE.as_markdown()
+    assert text.startswith("## Back to 1\\.0.0: healthy after 15.2 s\n")
+    assert "| a | still warm | 2.0 s | 603 | 2 | as recorded, `cccccccccccc` |" in text
+    assert "| b | started anew | 8.0 s | not measured | not measured | **differs** |" in text
+    assert DONE.as_json()["hosts"][1]["configuration_as_recorded"] is False
+
+
+def test_a_record_without_a_configuration_is_compared_with_nothing() -> None:
+    bare = Restoration(Bundle("1.0.0", "v1.0.0", "a" * 40, "r"), (UNTOUCHED,), 1.0)
+    assert "none on record" in bare.as_markdown()
+    assert bare.as_json()["hosts"][0]["configuration_as_recorded"] is None
+
+
+def test_a_way_back_that_did_not_get_far_says_only_where_it_went() -> None:
+    begun = Restoration(BUNDLE)
+    assert begun.as_markdown() == "## Back to 1\\.0.0"
+    assert begun.traffic_seconds == 0.0
+    assert restoration_section(None) == ""
+    assert restoration_section(begun) == begun.as_markdown()
+
+
+def test_only_another_configuration_is_worth_a_note() -> None:
+    assert configuration_note(BUNDLE, "c" * 64) == ""
+    assert configuration_note(Bundle("1", "v1", "a", "r"), "c") == ""
+    assert "a value in Doppler has changed since v1.0.0" in configuration_note(BUNDLE, "d")

@@ -1,0 +1,91 @@
+"""host/prune.sh: the release kept warm goes, then the images that no retained release needs."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.host.running import HOST, Machine, Ran
+
+REPOSITORY = "localhost:5000/tt/app"
+DOCKER = r"""
+echo "$*" >>"$CALLS"
+case "$1" in
+ps)
+    case "$*" in
+    *service=gateway*) echo gateway-id ;;
+    *.Image*) echo "REPOSITORY@sha256:3" ;;
+    esac ;;
+image) case "$2" in ls) printf '%s\n' REPOSITORY@sha256:{1,2,3} ;; esac ;;
+info) echo / ;;
+esac
+"""
+
+
+@pytest.fixture
+def calls(machine: Machine) -> Path:
+    path = machine.root / "calls"
+    path.touch()
+    body = DOCKER.replace("REPOSITORY", REPOSITORY)
+    machine.program("docker", f"CALLS={path}\n{body}")
+    return path
+
+
+def serving(machine: Machine, active: str, *, a: str, b: str) -> None:
+    """Have the truth say who is in which slot, and two releases on record."""
+    text = (HOST / "gateway.sh").read_text()
+    machine.run(f'{text}\nopen_log; write_slots {active} "{a}" "{b}"; succeed', TT_APP_PORT="8080")
+    lines = [json.dumps({"image": f"{REPOSITORY}@sha256:{n}"}, separators=(",", ":")) for n in "12"]
+    (machine.state / "releases.jsonl").write_text("\n".join(lines) + "\n")
+
+
+def prune(machine: Machine, *, retire: str, retain: int = 1) -> Ran:
+    return machine.run_file(
+        "prune",
+        "gateway",
+        "retiring",
+        TT_IMAGE_REPOSITORY=REPOSITORY,
+        TT_RETAIN=str(retain),
+        TT_RETIRE=retire,
+        TT_STOP_SECONDS="20",
+        TT_APP_PORT="8080",
+        TT_PROJECT="tt",
+        TT_GATEWAY="gateway",
+    )
+
+
+def slots(machine: Machine) -> list[str]:
+    text = (machine.state / "gateway" / "current" / "slots").read_text()
+    return [line.partition("=")[2] for line in text.splitlines()]
+
+
+def test_the_container_kept_warm_leaves_its_slot_and_is_stopped(
+    machine: Machine, calls: Path
+) -> None:
+    serving(machine, "b", a="tt-app-1", b="tt-app-2")
+    ran = prune(machine, retire="yes")
+    assert ran.result["retired"] == "tt-app-1"
+    assert slots(machine) == ["b", "", "tt-app-2"]
+    done = calls.read_text()
+    assert done.index("stop --time 20 tt-app-1") < done.index("rm --force tt-app-1")
+    assert "tt-app-2" not in done
+
+
+@pytest.mark.parametrize(("retire", "other"), [("no", "tt-app-1"), ("yes", "")])
+def test_nothing_is_stopped_unless_asked_for_and_there(
+    machine: Machine, calls: Path, retire: str, other: str
+) -> None:
+    serving(machine, "b", a=other, b="tt-app-2")
+    assert prune(machine, retire=retire).result["retired"] == ""
+    assert "stop" not in calls.read_text()
+
+
+def test_only_images_that_no_retained_release_and_no_container_needs_go(
+    machine: Machine, calls: Path
+) -> None:
+    serving(machine, "b", a="", b="tt-app-2")
+    ran = prune(machine, retire="no")
+    assert ran.result["removed"] == 1
+    assert ran.result["freed_bytes"] >= 0
+    assert f"image rm {REPOSITORY}@sha256:1" in calls.read_text()
+    assert prune(machine, retire="no", retain=2).result["removed"] == 0
