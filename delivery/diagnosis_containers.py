@@ -9,6 +9,7 @@ from delivery.diagnosis_stores import POSTGRES, REDIS_NODE
 from delivery.findings import Action, Cause, Confidence, Finding, Remedy
 from delivery.host_facts import (
     ContainerFacts,
+    Event,
     HostFacts,
     actuators,
     compose_view,
@@ -25,7 +26,7 @@ _STORES = ("db", "redis")
 def container_crashes(scene: Scene, facts: HostFacts) -> Iterator[Finding]:
     """A container that dies at every start."""
     for container in facts.containers:
-        deaths = sum(e.action == "die" and e.container == container.called for e in events(facts))
+        deaths = sum(_died_badly(event, container) for event in events(facts))
         again = container.state == "running" and not container.well and deaths > 1
         if _is_seen_to(scene, container) or not (container.state == "restarting" or again):
             continue
@@ -40,6 +41,12 @@ def container_crashes(scene: Scene, facts: HostFacts) -> Iterator[Finding]:
                 scene.compose(f"logs --tail 100 {container.service}"), container=container.called
             ),
         )
+
+
+def _died_badly(event: Event, container: ContainerFacts) -> bool:
+    """Whether it ended by itself, and not for a stop or a kill."""
+    ended = event.action == "die" and event.container == container.called
+    return ended and event.exit_code not in ("0", "137", "143")
 
 
 def _telling(log: list[str]) -> list[str]:

@@ -35,7 +35,7 @@ containers() {
     ids=$(all_containers)
     [ -n "$ids" ] || return 0
     row='{"service":{{json (index .Config.Labels "com.docker.compose.service")}}'
-    row+=',"name":{{json .Name}},"id":"{{printf "%.12s" .Id}}","image":{{json .Config.Image}}'
+    row+=',"name":{{json .Name}},"id":"{{printf "%.12s" .ID}}","image":{{json .Config.Image}}'
     row+=',"state":{{json .State.Status}},"health":"{{with .State.Health}}{{.Status}}{{end}}"'
     row+=',"exit_code":{{.State.ExitCode}},"oom":{{.State.OOMKilled}},"restarts":{{.RestartCount}}'
     row+=',"started":"{{printf "%.19s" .State.StartedAt}}","error":{{json (printf "%.300s" .State.Error)}}'
