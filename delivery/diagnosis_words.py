@@ -1,7 +1,7 @@
 """What a failed deploy itself said: a release that was taken back has left nothing else behind.
 
 This is the one place that reads words: those of programs that have no other way to say it, and
-those of ``host/rollout.sh``.
+those of ``host/*.sh``.
 """
 
 import re
