@@ -41,13 +41,17 @@ class Bundle:
 
 @dataclass(frozen=True, slots=True)
 class RolloutPlan:
-    """What to run on every host of an environment, and where to go back to."""
+    """What to run on every host of an environment, and where to go back to.
+
+    ``ways_back_after`` are the tags that can be gone back to once the target runs.
+    """
 
     target: Bundle
     way_back: Bundle | None
     generation: int
     reason: str
     allow_data_stores: bool = False
+    ways_back_after: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,7 @@ def plan_rollout(
         generation=generation,
         reason=_reason(states, target),
         allow_data_stores=allow_data_stores,
+        ways_back_after=tuple(bundle.tag for bundle in _common_ways_back(states, target.image)),
     )
 
 
@@ -130,8 +135,7 @@ def choose_way_back(states: Sequence[HostState], wanted: str | None) -> Bundle:
 
     Raises Refused, naming what there is, unless every host has it in its own record.
     """
-    ways = [ways_back(state) for state in states]
-    common = [bundle for bundle in ways[0] if all(bundle in each for each in ways)]
+    common = _common_ways_back(states)
     for bundle in common:
         if wanted is None or wanted in (bundle.version, bundle.tag):
             return bundle
@@ -143,12 +147,22 @@ def choose_way_back(states: Sequence[HostState], wanted: str | None) -> Bundle:
     )
 
 
-def ways_back(state: HostState) -> list[Bundle]:
-    """What this host can go back to, newest first: proved healthy here, and not running now."""
+def _common_ways_back(states: Sequence[HostState], running: str | None = None) -> list[Bundle]:
+    """What every host can go back to, newest first, now or once the image ``running`` runs."""
+    ways = [ways_back(state, running) for state in states]
+    return [bundle for bundle in ways[0] if all(bundle in each for each in ways)]
+
+
+def ways_back(state: HostState, running: str | None = None) -> list[Bundle]:
+    """What this host can go back to, newest first: proved healthy here, and not ``running``.
+
+    Without a word about it, what runs now.
+    """
+    runs = state.running_image if running is None else running
     found: list[Bundle] = []
     for release in reversed(state.record):
         bundle = Bundle.of_record(release)
-        if bundle.image != state.running_image and bundle not in found:
+        if bundle.image != runs and bundle not in found:
             found.append(bundle)
     return found
 

@@ -84,7 +84,7 @@ WayBack = Annotated[
     shown(
         "Version",
         "Version or tag to go back to. Empty: the release before the running one. "
-        "The last deploy report lists what the hosts have kept.",
+        "Once a release has been deployed, the form lists what the hosts have kept.",
         max_length=128,
     ),
 ]

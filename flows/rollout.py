@@ -28,6 +28,7 @@ from tasks.hosts import (
 )
 from tasks.image import find_built_release
 from tasks.takeover import start_containers
+from tasks.ways_back import offer_ways_back
 
 
 @flow(name="rollout", flow_run_name=run_name("{environment} ← {tag}"), persist_result=False)
@@ -60,7 +61,7 @@ def roll_out(
         journal.plans = prepare(target, hosts, plan.target, plan)
     outcome = _take_over(target, hosts, plan, journal)
     with journal.stage("tidy up"):
-        _tidy_up(target, hosts, outcome, journal)
+        _tidy_up(target, hosts, plan, outcome, journal)
     return outcome
 
 
@@ -127,9 +128,13 @@ def _wave_name(
 
 
 def _tidy_up(
-    target: Environment, hosts: Sequence[Host], outcome: Outcome, journal: Journal
+    target: Environment,
+    hosts: Sequence[Host],
+    plan: RolloutPlan,
+    outcome: Outcome,
+    journal: Journal,
 ) -> None:
-    """Free what no release needs any more, and list what runs now.
+    """Free what no release needs any more, list what runs now and what can be gone back to.
 
     No deploy fails by it: what serves has been decided before.
     """
@@ -140,7 +145,11 @@ def _tidy_up(
     def show_containers() -> None:
         publish_containers(target.name, list_containers(target, hosts))
 
-    for tidy in (prune, show_containers):
+    def offer() -> None:
+        if outcome.succeeded:
+            offer_ways_back(target, plan.ways_back_after)
+
+    for tidy in (prune, show_containers, offer):
         try:
             tidy()
         except Exception as error:

@@ -52,6 +52,15 @@ def state(
     )
 
 
+def test_what_can_be_gone_back_to_once_the_target_runs_is_what_every_host_has_on_record() -> None:
+    before = Bundle("0.0.9", "v0.0.9", REVISION, "r/a/b@sha256:" + "9" * 64)
+    plan = plan_rollout([state(earlier=[before])], NEW, generation=1)
+    assert plan.ways_back_after == ("v0.1.0", "v0.0.9")
+    fleet = [state("a", earlier=[before]), state("b")]
+    assert plan_rollout(fleet, NEW, generation=1).ways_back_after == ("v0.1.0",)
+    assert plan_rollout([state(earlier=[before])], OLD, generation=1).ways_back_after == ("v0.0.9",)
+
+
 def test_the_way_back_is_what_the_host_last_ran_healthily() -> None:
     plan = plan_rollout([state()], NEW, generation=1)
     assert plan.target == NEW
