@@ -116,7 +116,7 @@ def spoken_seconds(seconds: float) -> str:
 
 
 def _change(before: str, after: str) -> str:
-    return f"{before or 'nothing'} → {after}"
+    return after if before == after else f"{before or 'nothing'} → {after}"
 
 
 def _cost(report: Report) -> str:

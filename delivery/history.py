@@ -284,7 +284,8 @@ def _spoken(seconds: float | None) -> str:
 
 def _cells(each: Delivery) -> Sequence[str]:
     version = each.version or each.revision[:12]
-    change = f"{code(each.previous)} → {code(version)}" if each.previous else code(version)
+    changed = each.previous not in ("", version)
+    change = f"{code(each.previous)} → {code(version)}" if changed else code(version)
     return (
         f"{each.ended.astimezone(datetime.UTC):%Y-%m-%d %H:%M}",
         escape(each.kind),

@@ -102,7 +102,8 @@ class WebPages:
             r for r in self._store.rows("deployment_statuses") if r["deployment_id"] == row["id"]
         ]
         state = said[-1]["state"] if said else "pending"
-        what = escape(f"{row['environment']}: {state}, {row['description'] or ''}")
+        why = (said[-1]["description"] if said else "") or row["description"] or ""
+        what = escape(f"{row['environment']}: {state}, {why}")
         return f"{what} {self._sha(row['sha'])}"
 
     def _sha(self, sha: str) -> str:

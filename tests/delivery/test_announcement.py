@@ -104,6 +104,12 @@ def test_what_was_only_planned_or_stepped_aside_is_not_announced() -> None:
         assert announce_end(dataclasses.replace(REPORT, outcome=outcome), kind="deploy") is None
 
 
+def test_a_version_that_stays_is_named_once() -> None:
+    said = announce_end(dataclasses.replace(REPORT, previous_version="1.1.0"), kind="deploy")
+    assert said is not None
+    assert dict(said.facts)["Version"] == "1.1.0"
+
+
 def test_finding_nothing_to_do_is_routine_and_a_rollback_is_called_one() -> None:
     assert ended(Outcome.UP_TO_DATE).weight is Weight.ROUTINE
     assert dict(ended(Outcome.DEPLOYED, kind="rollback").facts)["Outcome"] == "DEPLOYED (rollback)"

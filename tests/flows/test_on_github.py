@@ -1,4 +1,4 @@
-"""GitHub shows where a commit runs, and no deploy fails because it does not."""
+"""GitHub and Grafana show where a commit runs, and no deploy fails because they do not."""
 
 from typing import Any
 
@@ -49,6 +49,27 @@ def test_a_rollback_by_hand_puts_the_deployment_that_it_replaces_out_of_use(worl
     world.rolled_out("v1.1.0")
     rollback(world.name, return_state=True)
     assert states(world) == [["in_progress", "success", "inactive"], ["in_progress", "success"]]
+
+
+def test_a_deploy_and_a_rollback_are_marked_on_the_hosts_dashboards(world: World) -> None:
+    world.running("v1.0.0")
+    world.built("v1.1.0", "f" * 40)
+    world.rolled_out("v1.1.0")
+    world.rolled_out("v1.1.0")  # nothing to do, nothing to mark
+    rollback(world.name, return_state=True)
+    assert [mark["tags"] for mark in world.host.annotations] == [
+        ["deploy", "testing", "1.1.0", "DEPLOYED"],
+        ["rollback", "testing", "1.0.0", "DEPLOYED"],
+    ]
+
+
+def test_a_grafana_that_does_not_take_the_mark_fails_no_deploy(
+    world: World, run_log: list[str]
+) -> None:
+    world.host.fail("annotate")
+    world.built("v1.0.0")
+    assert world.rolled_out("v1.0.0").outcome is Outcome.DEPLOYED
+    assert any(line.startswith("WARNING Without a mark in Grafana") for line in run_log)
 
 
 def test_a_dry_run_and_a_refusal_before_anything_was_known_write_nothing(world: World) -> None:

@@ -31,6 +31,7 @@ def grafana(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
         provision(folder, at.url)
         environment = {
             "GF_PATHS_PROVISIONING": str(folder),
+            "GF_PATHS_DATA": str(folder),
             "GF_SERVER_HTTP_PORT": str(port := free_port()),
             "GF_SECURITY_ADMIN_PASSWORD": PASSWORD,
         }
@@ -108,3 +109,26 @@ def test_dashboards_are_found_by_title_and_type(grafana: httpx.Client) -> None:
     assert found("query=jvm") == ["tt-jvm"]
     assert len(found("limit=2")) == 2
     assert found("type=dash-folder") == []
+
+
+def test_annotations_are_kept_and_found_by_all_of_their_tags(grafana: httpx.Client) -> None:
+    who = ("admin", PASSWORD)
+    mark = {"time": 1, "timeEnd": 2, "tags": ["deploy", "lab", "1.1.0"], "text": "live"}
+    assert grafana.post("/api/annotations", json=mark).status_code == 401
+    made = grafana.post("/api/annotations", json=mark, auth=who).json()
+    assert made == {"message": "Annotation added", "id": 1}
+
+    def found(query: str) -> list[int]:
+        return [row["id"] for row in grafana.get(f"/api/annotations{query}", auth=who).json()]
+
+    assert found("") == found("?tags=deploy&tags=1.1.0") == [1]
+    assert found("?tags=deploy&tags=1.2.0") == []
+
+
+@pytest.mark.parametrize("content", [b"{", b"[]", b"{}"])
+def test_an_annotation_that_grafana_would_refuse_is_refused(
+    grafana: httpx.Client, content: bytes
+) -> None:
+    answer = grafana.post("/api/annotations", content=content, auth=("admin", PASSWORD))
+    assert answer.status_code == 400
+    assert grafana.post("/api/other", auth=("admin", PASSWORD)).status_code == 404

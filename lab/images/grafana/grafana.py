@@ -29,7 +29,7 @@ PORT = int(os.environ.get("GF_SERVER_HTTP_PORT", "3000"))
 PROVISIONING = Path(os.environ.get("GF_PATHS_PROVISIONING", "/etc/grafana/provisioning"))
 PAGE = "<!doctype html><title>Grafana (stand-in)</title><p>The lab's stand-in for Grafana.</p>"
 SOURCES = "/api/datasources"
-ANNOTATIONS = Path("/var/lib/grafana/annotations.jsonl")
+ANNOTATIONS = Path(os.environ.get("GF_PATHS_DATA", "/var/lib/grafana")) / "annotations.jsonl"
 ONE_AT_A_TIME = Lock()
 Json = dict[str, Any]
 
