@@ -22,12 +22,12 @@ url_of() {
 fetch() {
     local url=$1
     shift
-    curl --silent --show-error --noproxy '*' --max-time 6 "$@" "$url"
+    curl --silent --show-error --noproxy '*' --max-time 3 "$@" "$url"
 }
 
 # ask_prometheus QUERY: what it answers to an instant query; status 1 if it does not.
 ask_prometheus() {
     local url
     url=$(url_of prometheus 9090) || { say "Prometheus does not run" >&2; return 1; }
-    fetch "$url/api/v1/query" --data-urlencode "query=$1"
+    fetch "$url/api/v1/query" --data-urlencode "query=$1" --max-time 15
 }

@@ -69,9 +69,9 @@ look_at_grafana() {
     answer grafana 500 "$(fetch "$grafana_url/api/health" || true)"
     sources=$(grafana_asked /api/datasources)
     answer datasources 2000 "$sources"
-    uid=$(grep -o '"uid":"[A-Za-z0-9_-]*"' <<<"$sources" | head -n 1 | cut -d'"' -f4 || true)
+    uid=$(grep -o '"uid": *"[A-Za-z0-9_-]*"' <<<"$sources" | head -n 1 | cut -d'"' -f4 || true)
     answer datasource_health 500 "$([ -z "$uid" ] || grafana_asked "/api/datasources/uid/$uid/health")"
-    answer dashboards 3000 "$(grafana_asked '/api/search?type=dash-db&limit=500' | grep -o '"uid":"[^"]*"' | cut -d'"' -f4 || true)"
+    answer dashboards 3000 "$(grafana_asked '/api/search?type=dash-db&limit=500' | grep -o '"uid": *"[^"]*"' | cut -d'"' -f4 || true)"
 }
 
 look_at_the_app

@@ -156,7 +156,7 @@ def test_a_release_that_the_gateway_lets_pass_is_caught_by_prometheus(
     delivering: Delivering, serving: str
 ) -> None:
     sha = delivering.commit("fix", behaviour="fail-rate=0.04", message="fails a little")
-    load = Load(f"{delivering.app_url}/api/tickets", per_second=30)
+    load = Load(f"{delivering.app_url}/api/tickets", per_second=15)
     with soaking(delivering, watch_seconds=60, before_minutes=2), load:
         done = delivering.run("deploy", "--revision", sha)
     delivering.commit("fix", behaviour="healthy", message="mended")
