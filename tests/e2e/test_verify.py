@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,6 +17,21 @@ from tests.e2e.delivering import Delivering
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 SUMMARY = "This is a drill, nothing is wrong"
+
+SCRAPE_SECONDS = 10
+"""Prometheus' scrape interval, in which it notices."""
+
+SAVE = """
+import json, sys
+from blocks.environment import load_environment
+lab, before = load_environment("lab"), {}
+for name, settings in json.loads(sys.argv[1]).items():
+    policy = getattr(lab, name)
+    before[name] = {key: getattr(policy, key) for key in settings}
+    setattr(lab, name, policy.model_copy(update=settings))
+lab.save("lab", overwrite=True)
+print(json.dumps(before))
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -63,20 +79,13 @@ def messages(delivering: Delivering, text: str) -> int:
 
 
 @contextmanager
-def soaking(delivering: Delivering, **policy: int) -> Iterator[None]:
-    """The lab's environment with another gate for a while."""
+def changed(delivering: Delivering, **policies: dict[str, int]) -> Iterator[None]:
+    """The lab's environment with some settings of its policies changed for a while."""
 
-    def save(soak: str) -> None:
-        code = f"""
-from blocks.environment import load_environment
-from delivery.policies import SoakPolicy
-lab = load_environment("lab")
-print(lab.soak.model_dump_json())
-lab.soak = SoakPolicy.model_validate_json({soak!r})
-lab.save("lab", overwrite=True)
-"""
+    def save(settings: str) -> str:
+        """Save these settings; those that they replace."""
         done = subprocess.run(
-            [sys.executable, "-c", code],
+            [sys.executable, "-c", SAVE, settings],
             cwd=ROOT,
             env=dict(delivering.lab.env),
             capture_output=True,
@@ -84,14 +93,13 @@ lab.save("lab", overwrite=True)
             timeout=120,
             check=True,
         )
-        before.append(done.stdout.strip().splitlines()[-1])
+        return done.stdout.strip().splitlines()[-1]
 
-    before: list[str] = []
-    save(json.dumps(policy))
+    before = save(json.dumps(policies))
     try:
         yield
     finally:
-        save(before[0])
+        save(before)
 
 
 def test_a_healthy_stack_verifies_and_a_drill_reaches_slack_and_is_resolved(
@@ -111,45 +119,56 @@ def test_a_healthy_stack_verifies_and_a_drill_reaches_slack_and_is_resolved(
     assert messages(delivering, "resolved: " + SUMMARY) == resolved + 1
 
 
-def test_an_exporter_that_is_down_is_named(delivering: Delivering) -> None:
-    with stopped(delivering, "stop", "start", "tt-postgres-exporter-1"):
-        found = failed(delivering)
-    assert found.keys() == {"targets"}
-    assert found["targets"].startswith("postgres postgres-exporter:9187: ")
+@pytest.fixture(scope="class")
+def impatient(delivering: Delivering) -> Iterator[None]:
+    """Nobody waits long for what will not mend itself."""
+    health, verification = {"deadline_seconds": 8}, {"patience_seconds": 0}
+    with changed(delivering, health=health, verification=verification):
+        yield
 
 
-def test_a_redis_node_that_hangs_is_named(delivering: Delivering) -> None:
-    with stopped(delivering, "pause", "unpause", "tt-redis-node-6-1"):
-        found = unhealthy(delivering)
-    assert found == {"redis": "redis-node-6: does not answer"}
-    assert unhealthy(delivering) == {}, "it comes back by itself"
+@pytest.mark.usefixtures("impatient")
+class TestFaults:
+    def test_an_exporter_that_is_down_is_named(self, delivering: Delivering) -> None:
+        with stopped(delivering, "stop", "start", "tt-postgres-exporter-1"):
+            time.sleep(SCRAPE_SECONDS + 1)
+            found = failed(delivering)
+        assert found.keys() == {"targets"}
+        assert found["targets"].startswith("postgres postgres-exporter:9187: ")
 
+    def test_a_redis_node_that_hangs_is_named(self, delivering: Delivering) -> None:
+        with stopped(delivering, "pause", "unpause", "tt-redis-node-6-1"):
+            found = unhealthy(delivering)
+        assert found == {"redis": "redis-node-6: does not answer"}
+        assert unhealthy(delivering) == {}, "it comes back by itself"
 
-def test_postgres_that_takes_no_write_is_told_from_one_that_is_down(
-    delivering: Delivering,
-) -> None:
-    psql(delivering, "ALTER SYSTEM SET default_transaction_read_only = on")
-    psql(delivering, "SELECT pg_reload_conf()")
-    try:
-        found = unhealthy(delivering)
-    finally:
-        psql(delivering, "ALTER SYSTEM RESET default_transaction_read_only")
+    def test_postgres_that_takes_no_write_is_told_from_one_that_is_down(
+        self,
+        delivering: Delivering,
+    ) -> None:
+        psql(delivering, "ALTER SYSTEM SET default_transaction_read_only = on")
         psql(delivering, "SELECT pg_reload_conf()")
-    assert "read-only transaction" in found["postgres"]
+        try:
+            found = unhealthy(delivering)
+        finally:
+            psql(delivering, "ALTER SYSTEM RESET default_transaction_read_only")
+            psql(delivering, "SELECT pg_reload_conf()")
+        assert "read-only transaction" in found["postgres"]
 
-
-def test_too_few_connections_for_a_takeover_are_counted(delivering: Delivering) -> None:
-    hold = (
-        "for i in $(seq 80); do "
-        'psql -U "$POSTGRES_USER" -d "$POSTGRES_DB" -c "SELECT pg_sleep(600)" & done; wait'
-    )
-    delivering.lab.exec("docker", "exec", "--detach", "tt-postgres-1", "sh", "-c", hold)
-    try:
-        found = unhealthy(delivering)
-    finally:
-        theirs = "query = 'SELECT pg_sleep(600)'"
-        psql(delivering, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {theirs}")
-    assert "overlapping pools of 10 may take 20" in found["postgres"]
+    def test_too_few_connections_for_a_takeover_are_counted(self, delivering: Delivering) -> None:
+        hold = (
+            "for i in $(seq 80); do "
+            'psql -U "$POSTGRES_USER" -d "$POSTGRES_DB" -c "SELECT pg_sleep(600)" & done; wait'
+        )
+        delivering.lab.exec("docker", "exec", "--detach", "tt-postgres-1", "sh", "-c", hold)
+        try:
+            found = unhealthy(delivering)
+        finally:
+            theirs = "query = 'SELECT pg_sleep(600)'"
+            psql(
+                delivering, f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {theirs}"
+            )
+        assert "overlapping pools of 10 may take 20" in found["postgres"]
 
 
 def test_a_release_that_the_gateway_lets_pass_is_caught_by_prometheus(
@@ -157,7 +176,8 @@ def test_a_release_that_the_gateway_lets_pass_is_caught_by_prometheus(
 ) -> None:
     sha = delivering.commit("fix", behaviour="fail-rate=0.04", message="fails a little")
     load = Load(f"{delivering.app_url}/api/tickets", per_second=15)
-    with soaking(delivering, watch_seconds=60, before_minutes=2), load:
+    soak = {"watch_seconds": 60, "before_minutes": 2, "interval_seconds": 4}
+    with changed(delivering, soak=soak), load:
         done = delivering.run("deploy", "--revision", sha)
     delivering.commit("fix", behaviour="healthy", message="mended")
 
