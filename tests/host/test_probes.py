@@ -5,6 +5,7 @@ In Docker's place stands a program that runs on this machine what it is to run i
 
 import os
 import signal
+import time
 from collections.abc import Iterator, Mapping
 
 import pytest
@@ -50,6 +51,16 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisNodes]:
         yield nodes
     finally:
         nodes.stop()
+
+
+def link_of(cluster: RedisNodes, replica: int, *, becomes: str) -> bool:
+    """Whether a replica's link gets into this state within twenty seconds."""
+    due = time.monotonic() + 20
+    while f"master_link_status:{becomes}" not in cluster.ask(replica, "info", "replication"):
+        if time.monotonic() > due:
+            return False
+        time.sleep(0.2)
+    return True
 
 
 class TestRedis:
@@ -104,6 +115,23 @@ class TestRedis:
             cluster.ask(0, "config", "set", "maxmemory", "32mb")
         assert not sample.passed
         assert "was not written and read through: SET answered OOM" in sample.detail
+
+    def test_a_master_whose_replica_is_cut_off_is_named(
+        self, machine: Machine, cluster: RedisNodes
+    ) -> None:
+        replica = next(n for n in range(6) if cluster.ask(n, "role").startswith("slave"))
+        followed = cluster.ask(replica, "role").splitlines()[2]
+        master = cluster.ports.index(int(followed))
+        right = cluster.ask(replica, "config", "get", "masterauth").splitlines()[1]
+        cluster.ask(replica, "config", "set", "masterauth", "wrong")
+        cluster.ask(master, "client", "kill", "type", "replica")
+        try:
+            assert link_of(cluster, replica, becomes="down")
+            (sample,) = self.look(machine, cluster)
+        finally:
+            cluster.ask(replica, "config", "set", "masterauth", right)
+            assert link_of(cluster, replica, becomes="up")
+        assert (sample.passed, sample.detail) == (False, "no replica linked to 127.0.0.1")
 
     def test_a_wrong_password_is_what_the_nodes_say(
         self, machine: Machine, cluster: RedisNodes
