@@ -1,0 +1,121 @@
+"""host/takeover.sh: whom it takes for the one that serves, and whom for a leftover."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.host.running import HOST, Machine, Ran
+
+# Containers are files in running/, with the definition that they were made from; those that
+# answer are in ready/.
+DOCKER = r"""
+cd "$HOSTED"
+case "$1" in
+ps) case "$*" in *service=app*) ls running ;; *service=gateway*) echo gateway-id ;; esac ;;
+inspect) name=${*: -1}; [ -f "running/$name" ] || exit 1
+    case "$*" in *Running*) echo true ;; *config-hash*) cat "running/$name" ;; esac ;;
+stop | rm) echo "$1 ${*: -1}" >>done; [ "$1" = stop ] || rm -f "running/${*: -1}" ;;
+esac
+"""
+LOOK = """open_log; TT_STOP_SECONDS=1 gateway=gateway-id
+is_ready() { [ -f "$HOSTED/ready/$1" ]; }
+find_outgoing; find_spare; remove_leftovers
+probes=none; stop_prober() { :; }; forget_rendered() { :; }
+succeed "\\"outgoing\\":$(json_string "$outgoing")" "\\"spare\\":$(json_string "$spare")"
+"""
+
+
+class App:
+    """The application's containers on a machine, and who is in which slot."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self.folder = machine.root / "hosted"
+        for name in ("running", "ready"):
+            (self.folder / name).mkdir(parents=True)
+        machine.program("docker", f"HOSTED={self.folder}\n{DOCKER}")
+        self._slots = ("", "", "")
+
+    def runs(self, name: str, definition: str, *, ready: bool = True) -> None:
+        (self.folder / "running" / name).write_text(f"{definition}\n")
+        if ready:
+            (self.folder / "ready" / name).touch()
+
+    def slots(self, active: str, a: str, b: str) -> None:
+        self._slots = (active, a, b)
+
+    def look(self, wanted: str) -> Ran:
+        """Begin a takeover by the release ``wanted``, up to where something would start."""
+        names = ("gateway", "application", "retiring", "takeover")
+        parts = [(HOST / f"{name}.sh").read_text() for name in names]
+        active, a, b = self._slots
+        known = f'mkdir -p "$tt_state"; write_slots {active} "{a}" "{b}"\n' if active else ""
+        begin = f"HOSTED={self.folder}; wanted={wanted}\n{known}"
+        body = "\n".join([*parts, begin, LOOK])
+        return self._machine.run(body, TT_APP_PORT="8080", TT_PROJECT="tt", TT_APP_SERVICE="app")
+
+    @property
+    def slots_now(self) -> list[str]:
+        text = (self._machine.state / "gateway" / "current" / "slots").read_text()
+        return [line.partition("=")[2] for line in text.splitlines()]
+
+    @property
+    def gone(self) -> list[str]:
+        file = Path(self.folder / "done")
+        return file.read_text().splitlines() if file.exists() else []
+
+
+@pytest.fixture
+def app(machine: Machine) -> App:
+    return App(machine)
+
+
+def test_the_admitted_one_serves_and_what_was_never_admitted_goes(app: App) -> None:
+    app.runs("tt-app-1", "old")
+    app.runs("tt-app-2", "never-admitted")
+    app.slots("a", "tt-app-1", "")
+    assert app.look("new").result["outgoing"] == "tt-app-1"
+    assert app.gone == ["rm tt-app-2"]
+
+
+def test_a_host_without_slots_serves_what_compose_started(app: App) -> None:
+    app.runs("tt-app-1", "old")
+    assert app.look("new").result["outgoing"] == "tt-app-1"
+    assert app.slots_now == ["a", "tt-app-1", ""]
+
+
+def test_the_warm_one_is_kept_for_a_way_back_to_it(app: App) -> None:
+    app.runs("tt-app-1", "old")
+    app.runs("tt-app-2", "new")
+    app.slots("b", "tt-app-1", "tt-app-2")
+    result = app.look("old").result
+    assert (result["outgoing"], result["spare"]) == ("tt-app-2", "tt-app-1")
+    assert app.gone == []
+
+
+def test_the_warm_one_goes_with_its_grace_when_another_release_comes(app: App) -> None:
+    app.runs("tt-app-1", "old")
+    app.runs("tt-app-2", "new")
+    app.slots("b", "tt-app-1", "tt-app-2")
+    assert app.look("newer").result["spare"] == ""
+    assert app.gone == ["stop tt-app-1", "rm tt-app-1"]
+    assert app.slots_now == ["b", "", "tt-app-2"]
+
+
+@pytest.mark.parametrize("wanted", ["old", "newer"])
+def test_where_only_the_warm_one_is_ready_it_serves_and_is_never_taken_down(
+    app: App, wanted: str
+) -> None:
+    app.runs("tt-app-1", "old")
+    app.runs("tt-app-2", "new", ready=False)
+    app.slots("b", "tt-app-1", "tt-app-2")
+    assert app.look(wanted).result["outgoing"] == "tt-app-1"
+    assert app.slots_now == ["a", "tt-app-1", ""]
+    assert app.gone == ["rm tt-app-2"]
+
+
+def test_an_admitted_one_that_is_not_ready_serves_where_there_is_no_other(app: App) -> None:
+    app.runs("tt-app-1", "old", ready=False)
+    app.slots("a", "tt-app-1", "")
+    assert app.look("new").result["outgoing"] == "tt-app-1"
+    assert app.gone == []
