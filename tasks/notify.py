@@ -9,9 +9,10 @@ from prefect.cache_policies import NO_CACHE
 from prefect.futures import PrefectFuture
 
 from blocks.environment import Environment
-from blocks.slack import Channel, Posted
+from blocks.slack import Posted
 from delivery.announcement import Announcement, announce_drift, announce_end, announce_start
 from delivery.checks import Check
+from delivery.errors import ChannelError
 from delivery.journal import Journal
 from delivery.notification import Weight
 from delivery.report import Report
@@ -37,24 +38,27 @@ class Announcer:
 
     def start(self, journal: Journal) -> None:
         """Say that it begins; not waited for."""
-        with harmless("announcing the start"):
+        with harmless("announcing the start in Slack"):
             announcement = announce_start(journal, kind=self._kind, dashboard_url=self._page)
             self._told = announce.submit(self._target, announcement)
+        with harmless("announcing the start on GitHub"):
             self._deployment = begin_on_github.submit(
                 self._target, journal.revision, journal.version, journal.run_url
             )
 
     def end(self, report: Report) -> None:
         """Say how it ended, everywhere at once; in Slack in the place of its start, if it can."""
-        with harmless("announcing the end"):
-            told, deployment = _answer_of(self._told), _answer_of(self._deployment)
-            waiting: list[PrefectFuture[None]] = []
+        waiting: list[PrefectFuture[None]] = []
+        with harmless("showing the end on GitHub and in Grafana"):
             if self._deployment is not None:
+                deployment = _answer_of(self._deployment)
                 waiting.append(end_on_github.submit(self._target, report, deployment))
                 waiting.append(annotate.submit(self._target, report, self._kind))
+        with harmless("announcing the end in Slack"):
             announcement = announce_end(report, kind=self._kind, dashboard_url=self._page)
             if announcement is not None:
-                announce(self._target, announcement, told)
+                announce(self._target, announcement, _answer_of(self._told))
+        with harmless("what GitHub and Grafana say"):
             for each in waiting:
                 each.wait(timeout=PATIENCE_SECONDS)
 
@@ -64,7 +68,11 @@ class Announcer:
 
 
 def _answer_of(future: PrefectFuture[Answer | None] | None) -> Answer | None:
-    return None if future is None else future.result(timeout=PATIENCE_SECONDS)
+    """What the start's telling gave; None if it did not come about, or takes too long."""
+    if future is not None:
+        with harmless("what the start's announcement gave"):
+            return future.result(timeout=PATIENCE_SECONDS)
+    return None
 
 
 def tell_of_drift(
@@ -93,22 +101,25 @@ def announce(
     ``posted`` is the message to replace. Never tried again by Prefect: the channel itself
     asks a second time where that cannot double the message.
     """
-    channel = target.channel()
-    if channel is None:
-        return None
     now = datetime.datetime.now(datetime.UTC)
     if not target.notifications.wants(announcement.weight, at=now):
         get_run_logger().info("not announced, as the environment's notifications want it")
         return None
-    return best_effort("Slack", lambda: _say(channel, announcement, posted))
+    return best_effort("Slack", lambda: _say(target, announcement, posted))
 
 
-def _say(channel: Channel, announcement: Announcement, posted: Posted | None) -> Posted | None:
+def _say(target: Environment, announcement: Announcement, posted: Posted | None) -> Posted | None:
+    channel = target.channel()
+    if channel is None:
+        return None
     message = slack_message(announcement)
     try:
         if posted is None:
             return channel.post(message)
-        channel.update(posted, message)
+        try:
+            channel.update(posted, message)
+        except ChannelError:  # somebody deleted it, or it may not be changed any more
+            return channel.post(message)
         if announcement.weight is Weight.PROBLEM:  # a change of a message notifies nobody
             channel.post(message, below=posted)
         return posted

@@ -110,13 +110,7 @@ def test_a_slow_slack_holds_up_no_deploy(world: World) -> None:
 
 
 def test_a_bots_message_shows_how_the_deploy_stands(world: World) -> None:
-    address = str(load_environment(world.name).slack.url.get_secret_value())  # type: ignore[union-attr]
-    bot = SlackBot(
-        token=SecretStr("xoxb-1"),
-        channel="C0",
-        api_url=address.partition("/services")[0],
-    )
-    with_bot = like(world, "with-bot", slack_bot=bot)
+    with_bot = like(world, "with-bot", slack_bot=bot_of(world))
     with_bot.built("v1.0.0")
     with_bot.rolled_out("v1.0.0")
     assert [told.how for told in world.slack.told] == ["postMessage", "update"]
@@ -132,6 +126,31 @@ def test_a_bots_message_shows_how_the_deploy_stands(world: World) -> None:
     ]
     assert changed.message["ts"] == below.message["thread_ts"] == "3.0"
     assert below.message["reply_broadcast"] is True
+
+
+def bot_of(world: World, **changes: str) -> SlackBot:
+    address = str(load_environment(world.name).slack.url.get_secret_value())  # type: ignore[union-attr]
+    where = {"api_url": address.partition("/services")[0], **changes}
+    return SlackBot(token=SecretStr("xoxb-1"), channel="C0", **where)
+
+
+def test_a_message_that_was_deleted_meanwhile_is_posted_anew(world: World) -> None:
+    forgetful = like(world, "forgetful", slack_bot=bot_of(world))
+    gone = httpx.Response(200, json={"ok": False, "error": "message_not_found"})
+    world.slack.fail("chat.update", gone)
+    forgetful.built("v1.0.0")
+    forgetful.rolled_out("v1.0.0")
+    assert [told.how for told in world.slack.told] == ["postMessage", "postMessage"]
+
+
+def test_a_channel_that_cannot_even_be_opened_keeps_nobody_else_from_hearing(
+    world: World, run_log: list[str]
+) -> None:
+    broken = like(world, "broken", slack_bot=bot_of(world, api_url="http://[::1"))
+    broken.built("v1.0.0")
+    assert broken.rolled_out("v1.0.0").outcome is Outcome.DEPLOYED
+    assert world.github.deployments[0]["states"] == ["in_progress", "success"]
+    assert any(line.startswith("WARNING Without Slack: InvalidURL") for line in run_log)
 
 
 def test_an_environment_that_wants_problems_only_hears_of_nothing_else(world: World) -> None:
