@@ -6,8 +6,9 @@ from typing import Annotated
 from prefect import flow
 
 from blocks.environment import load_environment
+from delivery.deliveries import gather
 from delivery.dora import figures
-from delivery.history import History, gather
+from delivery.history import History
 from flows.ending import command_line, end_process, run_command, run_name
 from flows.parameters import EnvironmentName, shown
 from tasks.history import publish_history, push_figures, read_commits, read_records, read_runs

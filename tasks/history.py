@@ -22,9 +22,10 @@ from prefect.client.schemas.sorting import ArtifactSort, FlowRunSort
 from prefect.utilities.urls import url_for
 
 from blocks.environment import Environment
+from delivery.deliveries import Row, RunSeen, read_row
 from delivery.dora import Delivery
 from delivery.errors import DeliveryError
-from delivery.history import History, Row, RunSeen, read_row
+from delivery.history import History
 from delivery.host_script import HostAnswer
 from delivery.host_state import HealthyRelease
 from delivery.report import Report

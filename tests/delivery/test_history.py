@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
+from delivery.deliveries import Row, RunSeen, gather, read_row
 from delivery.dora import Delivery, figures
-from delivery.history import History, Row, RunSeen, gather, read_row
+from delivery.history import History
 from delivery.host_state import HealthyRelease
 from delivery.report import Outcome, Report
 
