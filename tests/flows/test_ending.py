@@ -252,10 +252,12 @@ class TestForms:
 
     def test_the_form_of_a_deploy(self) -> None:
         schema = parameter_schema(FLOWS["deploy"])
-        assert list(schema.properties) == ["environment", "revision", "reason", "actor", "dry_run"]
+        shown = ["environment", "revision", "reason", "actor", "dry_run", "allow_data_stores"]
+        assert list(schema.properties) == shown
         assert not schema.required, "a click on Run deploys production's branch"
         assert schema.properties["environment"]["default"] == "production"
         assert schema.properties["dry_run"]["default"] is False
+        assert schema.properties["allow_data_stores"]["default"] is False
 
     @pytest.mark.parametrize("name", FLOWS)
     def test_no_flow_leaves_its_result_behind(self, name: str) -> None:
