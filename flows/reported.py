@@ -17,7 +17,7 @@ from delivery.report import Outcome
 from flows.diagnosed import asks_why, diagnosed
 from flows.ending import end_with
 from tasks.artifacts import publish_report
-from tasks.environments import one_deploy_at_a_time, superseded_by
+from tasks.environments import one_deploy_at_a_time, refuse_the_form_of_another, superseded_by
 from tasks.history import keep_for_history
 from tasks.notify import Announcer
 
@@ -46,6 +46,7 @@ def reported(
     target: Environment | None = None
     announcer: Announcer | None = None
     try:
+        refuse_the_form_of_another(environment)
         target = load_environment(environment)
         if announced:
             announcer = Announcer(target, kind=runtime.flow_run.flow_name or "deploy")

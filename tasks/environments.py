@@ -64,6 +64,25 @@ def one_deploy_at_a_time(target: Environment) -> Iterator[None]:
         yield
 
 
+def refuse_the_form_of_another(environment: str) -> None:
+    """Raise Refused if this run's deployment is of another environment.
+
+    Its form lets the environment be typed; whoever opened ``deploy/staging`` and typed
+    ``production`` was mistaken in one of the two.
+    """
+    deployment = runtime.deployment.id
+    if not deployment:
+        return
+    with get_client(sync_client=True) as client:
+        own = client.read_deployment(UUID(str(deployment))).parameters.get("environment")
+    if own and own != environment:
+        raise Refused(
+            f"This deployment is of {own}; {environment} has one of its own.",
+            where=environment,
+            next_command=f"prefect deployment run {runtime.flow_run.flow_name}/{environment}",
+        )
+
+
 def superseded_by() -> str | None:
     """The name of a newer run like this one; None if this is the newest.
 

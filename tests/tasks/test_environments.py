@@ -10,7 +10,8 @@ from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.states import Cancelled, Completed, Failed, Pending, Running, Scheduled
 
-from tasks.environments import superseded_by
+from delivery.errors import Refused
+from tasks.environments import refuse_the_form_of_another, superseded_by
 
 pytestmark = pytest.mark.prefect
 
@@ -76,6 +77,29 @@ def test_another_environment_a_plan_and_an_older_run_supersede_nobody(
     asked("mine", 10, Completed(), dry_run=True)
     asked("mine", 30, Completed())
     assert seen_by(old) is None
+
+
+@pytest.fixture
+def served_for_staging(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This run is one of a deployment whose environment is ``staging``."""
+    with get_client(sync_client=True) as client:
+        deployment = client.create_deployment(
+            client.create_flow(queueing), name="staging", parameters={"environment": "staging"}
+        )
+    monkeypatch.setenv("PREFECT__RUNTIME__DEPLOYMENT__ID", str(deployment))
+    monkeypatch.setenv("PREFECT__RUNTIME__FLOW_RUN__FLOW_NAME", "deploy")
+
+
+@pytest.mark.usefixtures("served_for_staging")
+def test_the_form_of_one_environment_deploys_to_no_other() -> None:
+    refuse_the_form_of_another("staging")
+    with pytest.raises(Refused, match="of staging; production has one") as refused:
+        refuse_the_form_of_another("production")
+    assert refused.value.next_command == "prefect deployment run deploy/production"
+
+
+def test_a_run_without_a_deployment_goes_where_it_is_told() -> None:
+    refuse_the_form_of_another("production")
 
 
 def test_outside_of_a_run_there_is_nobody_to_step_aside_for(
