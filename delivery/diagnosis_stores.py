@@ -89,12 +89,13 @@ def database_refuses(scene: Scene, facts: HostFacts) -> Iterator[Finding]:
 def redis_node_down(scene: Scene, facts: HostFacts) -> Iterator[Finding]:
     """A node of the Redis Cluster that does not run, or dies at every start."""
     for container in facts.containers:
-        if not REDIS_NODE.fullmatch(container.service) or container.state == "running":
+        if not REDIS_NODE.fullmatch(container.service) or container.well:
             continue
+        # Between two deaths it runs for a moment.
         log = " ".join(log_of(facts, container.called))
         if re.search(r"corrupted cluster config|Unrecoverable error", log, re.I):
             yield _corrupt(scene, facts, container)
-        else:
+        elif container.state != "running":
             summary = f"{container.service} does not run."
             yield _down(scene, facts, container, Cause.REDIS_NODE_DOWN, summary)
 

@@ -98,9 +98,10 @@ class Disk:
 
 
 def disks(facts: HostFacts) -> list[Disk]:
-    """The file systems that matter."""
+    """The file systems that matter; one that is mounted at several places counts once."""
     rows = (line.split("|") for line in facts.disks)
-    return [Disk(row[0], *map(number, row[1:])) for row in rows if len(row) == 5]
+    found = {tuple(row[1:]): Disk(row[0], *map(number, row[1:])) for row in rows if len(row) == 5}
+    return list(found.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,6 +62,10 @@ def test_what_the_application_says_of_a_store_follows_from_the_store() -> None:
     assert found == ["database-refuses"]
 
 
+def test_a_redis_node_that_is_just_starting_is_no_finding_of_its_own() -> None:
+    assert causes(containers=[container("redis-node-6", health="starting"), APP]) == []
+
+
 def test_a_stopped_redis_node_is_found_and_may_be_started() -> None:
     six = container("redis-node-6", state="exited")
     found = findings(containers=[six, APP], redis=node("redis-node-1") + "node redis-node-6\n")
@@ -70,9 +74,10 @@ def test_a_stopped_redis_node_is_found_and_may_be_started() -> None:
     assert (found[1].because, found[1].remedy.action) == ("redis-node-down", None)
 
 
-def test_a_corrupt_nodes_conf_is_told_and_never_touched() -> None:
+@pytest.mark.parametrize("state", ["restarting", "running"])
+def test_a_corrupt_nodes_conf_is_told_and_never_touched(state: str) -> None:
     log = '=== tt-redis-node-6-1\nUnrecoverable error: corrupted cluster config file "x".'
-    six = container("redis-node-6", state="restarting", exit_code=1)
+    six = container("redis-node-6", state=state, health="starting", exit_code=1)
     (found,) = findings(containers=[six, APP], logs=log)
     assert (found.cause, found.remedy.action) == ("redis-node-down", None)
     assert "nodes.conf" in found.summary

@@ -22,7 +22,7 @@ from tests.delivery.facts import container, facts
 
 
 def test_disks_read_and_half_a_line_is_passed_over() -> None:
-    given = facts(disks=["/disk|8000|20|500|400", "/|80"])
+    given = facts(disks=["/bound|8000|20|500|400", "/disk|8000|20|500|400", "/|80"])
     assert disks(given) == [Disk("/disk", 8000, 20, 500, 400)]
 
 

@@ -1,0 +1,184 @@
+"""Faults of the lab's host, each really made and undone again; all leave the lab as it was."""
+
+import json
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+
+from tests.e2e.conftest import RunningLab
+
+CLONE = "/dockerProjects/tt-src/WEB7_9_B2ST_BE"
+TOKEN = "/etc/tt-secrets/doppler-token"
+EXPORTER = "oliver006/redis_exporter:v1.80.1"
+NODE_VOLUME = "/var/lib/docker/volumes/tt_redis-node-6-data/_data"
+HEALTHY_SECONDS = 90.0
+
+
+class Broken:
+    """The lab's first host, and what can be done to it."""
+
+    def __init__(self, lab: RunningLab) -> None:
+        self.lab = lab
+
+    def sh(self, script: str) -> str:
+        """What a script printed that ran on the host as root."""
+        return self.lab.exec("bash", "-c", script)
+
+    @contextmanager
+    def undone_by(self, script: str, undo: str) -> Iterator[None]:
+        """One script on the host, and afterwards the one that undoes it."""
+        self.sh(script)
+        try:
+            yield
+        finally:
+            self.sh(undo)
+
+    def stopped(self, container: str) -> Any:
+        """A container that somebody stopped."""
+        return self.undone_by(f"docker stop --time 5 {container}", f"docker start {container}")
+
+    def token_exposed(self) -> Any:
+        """A token file that everybody may read."""
+        return self.undone_by(f"chmod 644 {TOKEN}", f"chmod 400 {TOKEN}")
+
+    def token_removed(self) -> Any:
+        """No token file."""
+        return self.undone_by(f"mv {TOKEN} {TOKEN}.aside", f"mv {TOKEN}.aside {TOKEN}")
+
+    @contextmanager
+    def token_expired(self) -> Iterator[None]:
+        """A token that Doppler does not take any more."""
+        tokens = f"{self._doppler}/_lab/tokens"
+        text = self.sh(f"tr -d '\\r\\n' < {TOKEN}")
+        httpx.post(tokens, json={"text": text, "expires_at": 0}, trust_env=False).raise_for_status()
+        try:
+            yield
+        finally:
+            httpx.post(tokens, json={"text": text}, trust_env=False).raise_for_status()
+
+    @contextmanager
+    def secret(self, name: str, value: str | None) -> Iterator[None]:
+        """Another value of a secret in Doppler, or none."""
+        secrets = f"{self._doppler}/_lab/secrets"
+        was = httpx.get(secrets, trust_env=False).json()[name]
+        httpx.put(secrets, json={name: value}, trust_env=False).raise_for_status()
+        try:
+            yield
+        finally:
+            httpx.put(secrets, json={name: was}, trust_env=False).raise_for_status()
+
+    def disk_full(self) -> Any:
+        """A disk with a few MiB left: room for the agent to write a command, for nothing else."""
+        free = "$(df --output=avail --block-size=1M /disk | tail -n 1)"
+        return self.undone_by(
+            f"fallocate --length $(({free} - 24))M /disk/filled", "rm /disk/filled"
+        )
+
+    @contextmanager
+    def agent_killed(self) -> Iterator[None]:
+        """A Systems Manager agent that is dead, for as long as AWS needs to notice."""
+        self.lab.command("fault", "host", "kill-agent")
+        try:
+            time.sleep(12)
+            yield
+        finally:
+            self.lab.command("fault", "host", "clear")
+            time.sleep(3)
+
+    def port_taken(self) -> Any:
+        """Somebody who listens on the gateway's port."""
+        return self.undone_by(
+            "docker stop --time 5 tt-gateway-1; "
+            "setsid python3 -m http.server 8080 </dev/null >/dev/null 2>&1 & sleep 1; "
+            "docker start tt-gateway-1 || true",
+            "kill $(ss -Hltnp 'sport = :8080' | sed -E 's/.*pid=([0-9]+).*/\\1/' | head -n 1); "
+            "sleep 0.5; docker start tt-gateway-1",
+        )
+
+    def nodes_conf_corrupt(self) -> Any:
+        """A Redis node whose nodes.conf is garbage, started with it."""
+        conf, aside = f"{NODE_VOLUME}/nodes.conf", "/root/nodes.conf"
+        stop, start = "docker stop --time 5 tt-redis-node-6-1", "docker start tt-redis-node-6-1"
+        return self.undone_by(
+            f"{stop}; cp -p {conf} {aside}; echo garbage > {conf}; {start}; sleep 3",
+            f"{stop}; cp -p {aside} {conf}; {start}",
+        )
+
+    def cluster_unmade(self) -> None:
+        """Six nodes that are no cluster any more, as on the first day; data and all."""
+        for node in range(1, 7):
+            ask = f"docker exec tt-redis-node-{node}-1 sh /usr/local/etc/redis/ask.sh"
+            self.sh(f"{ask} flushall; {ask} cluster reset hard")
+
+    def out_of_memory(self) -> Any:
+        """An application that is given less memory than it needs, and dies of it."""
+        update = "docker update --memory {0} --memory-swap {0} $app"
+        stop, start = "docker stop --time 1 $app", "docker start $app"
+        return self.undone_by(
+            f"{_APP}; docker inspect --format '{{{{.HostConfig.Memory}}}}' $app > /root/memory; "
+            f"{stop}; {update.format('40m')}; {start}; sleep 6",
+            f"{_APP}; {stop}; {update.format('$(cat /root/memory)')}; {start}",
+        )
+
+    def image_missing(self) -> Any:
+        """A stopped service whose image is gone."""
+        return self.undone_by(
+            f"docker stop --time 2 tt-redis-exporter-1; docker image rm --force {EXPORTER}",
+            f"docker pull --quiet {EXPORTER}; docker start tt-redis-exporter-1",
+        )
+
+    def name_unresolved(self) -> Any:
+        """A remote whose name nobody knows."""
+        origin = f"git -C {CLONE} config remote.origin.url"
+        was = self.sh(origin).strip()
+        return self.undone_by(f"{origin} http://github.invalid/tt.git", f"{origin} {was}")
+
+    def password_changed(self) -> Any:
+        """A database user whose password is not Doppler's any more."""
+        psql = 'psql --username "$POSTGRES_USER" --dbname "$POSTGRES_DB" --command'
+        alter = f'{psql} "ALTER USER \\"$POSTGRES_USER\\" PASSWORD \'%s\'"'
+        back = alter % "$(cat $POSTGRES_PASSWORD_FILE)"
+        run = "docker exec tt-postgres-1 sh -c '{}'"
+        return self.undone_by(
+            run.format((alter % "another").replace("'", "'\\''")),
+            run.format(back.replace("'", "'\\''")),
+        )
+
+    def hung(self) -> Any:
+        """An application whose process stands still."""
+        java = "$(docker top $app -o pid,comm | awk '$2 == \"java\" { print $1 }')"
+        return self.undone_by(f"{_APP}; kill -STOP {java}", f"{_APP}; kill -CONT {java}")
+
+    def token_mode(self) -> str:
+        """Who may read the token file."""
+        return self.sh(f"stat --format=%a {TOKEN}").strip()
+
+    def until_well(self, seconds: float = HEALTHY_SECONDS) -> None:
+        """Wait until every container of the project is as it should be and the cluster whole."""
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            rows = self.sh(
+                "docker ps --all --filter label=com.docker.compose.project=tt --format "
+                "'{{.Label \"com.docker.compose.service\"}} {{.State}} {{.Status}}'"
+            ).splitlines()
+            ill = [
+                row
+                for row in rows
+                if not row.startswith("redis-cluster-init")
+                and (" running " not in row or "unhealthy" in row or "starting" in row)
+            ]
+            if rows and not ill:
+                return
+            time.sleep(0.5)
+        raise AssertionError(f"not well after {seconds} s: {ill}")
+
+    @property
+    def _doppler(self) -> str:
+        settings = json.loads((self.lab.home / "lab.json").read_text())
+        return f"http://127.0.0.1:{settings['ports']['doppler']}"
+
+
+_APP = "app=$(docker ps --all --quiet --filter label=com.docker.compose.service=app)"

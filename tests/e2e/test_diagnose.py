@@ -1,0 +1,165 @@
+"""Every class of failure, really brought about: the right finding first, nothing touched.
+
+With TT_LAB_CAPTURE=FOLDER the facts of each fault are written there (tests/golden/diagnosis).
+"""
+
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
+
+from blocks.environment import Environment, load_environment
+from delivery.findings import Finding
+from delivery.host_facts import HostFacts
+from tasks.diagnosis import gather, look, mend
+from tests.e2e.breaking import Broken
+from tests.e2e.delivering import Delivering
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+
+WINDOW_SECONDS = 30
+SECONDS: dict[str, float] = {}
+
+
+@pytest.fixture(scope="module")
+def target(delivering: Delivering) -> Iterator[Environment]:
+    """The lab's environment, a release that serves, and everything of it healthy."""
+    if not delivering.serving():
+        assert delivering.run("deploy").outcome in ("DEPLOYED", "UP_TO_DATE")
+    with temporary_settings({PREFECT_API_URL: delivering.lab.env["PREFECT_API_URL"]}):
+        yield load_environment("lab")
+
+
+@pytest.fixture
+def broken(delivering: Delivering, target: Environment) -> Iterator[Broken]:
+    """The host, well before each fault and after it."""
+    host = Broken(delivering.lab)
+    host.until_well()
+    yield host
+    host.until_well()
+
+
+def look_at(target: Environment, name: str) -> list[Finding]:
+    """The findings, and how long they took; what happened before counts for nothing."""
+    began = time.monotonic()
+    found = look(target, window_seconds=WINDOW_SECONDS)
+    SECONDS[name] = time.monotonic() - began
+    print(f"{name}: {SECONDS[name]:.1f} s: {[str(each.cause) for each in found]}")
+    assert SECONDS[name] < 62
+    if folder := os.environ.get("TT_LAB_CAPTURE"):
+        capture(target, found, Path(folder) / name.replace(" ", "-"))
+    return found
+
+
+def capture(target: Environment, found: list[Finding], name: Path) -> None:
+    """Write the facts down, under a name that begins with what they must be taken for."""
+    hosts = target.hosts_door().running(target.tag_key, target.tag_value)
+    cause = found[0].cause.value if found else "healthy"
+    for facts in gather(target, hosts, WINDOW_SECONDS).values():
+        if isinstance(facts, HostFacts):
+            text = facts.model_dump_json(indent=1, exclude_defaults=True)
+            name.with_name(f"{cause}.{name.name}.json").write_text(text + "\n")
+
+
+def said(findings: list[Finding]) -> str:
+    return json.dumps([finding.as_json() for finding in findings], indent=1, ensure_ascii=False)
+
+
+def test_a_healthy_host_has_no_finding_and_is_not_changed(
+    delivering: Delivering, target: Environment, broken: Broken
+) -> None:
+    before = (delivering.containers(), broken.token_mode(), delivering.record())
+    found = look_at(target, "healthy")
+    assert found == [], said(found)
+    assert (delivering.containers(), broken.token_mode(), delivering.record()) == before
+
+
+FAULTS = [
+    ("postgres stopped", "stopped", ["tt-postgres-1"], "database-stopped", "does not run"),
+    ("password changed", "password_changed", [], "database-refuses", "password authentication"),
+    ("token file 644", "token_exposed", [], "token-file", "mode 644"),
+    ("token file removed", "token_removed", [], "doppler-refuses", "no such file"),
+    ("token expired", "token_expired", [], "doppler-refuses", "Invalid Auth token"),
+    ("secret removed", "secret", ["MAIL_HOST", None], "variable-missing", "MAIL_HOST"),
+    ("registry password wrong", "secret", ["GITHUB_TOKEN", "wrong-one"], "registry-refuses",
+     "GITHUB_TOKEN"),
+    ("disk full", "disk_full", [], "disk-full", "MiB free"),
+    ("port taken", "port_taken", [], "port-taken", "8080"),
+    ("nodes.conf corrupt", "nodes_conf_corrupt", [], "redis-node-down", "nodes.conf"),
+    ("application out of memory", "out_of_memory", [], "out-of-memory", "40 MiB"),
+    ("container stopped", "stopped", ["tt-grafana-1"], "container-stopped", "tt-grafana-1"),
+    ("image missing", "image_missing", [], "image-missing", "redis_exporter"),
+    ("name unresolved", "name_unresolved", [], "name-unresolved", "github.invalid"),
+    ("application hangs", "hung", [], "container-unhealthy", "does not answer"),
+    ("agent killed", "agent_killed", [], "host-unreachable", "ConnectionLost"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "fault", "arguments", "cause", "evidence"), FAULTS, ids=[each[0] for each in FAULTS]
+)
+def test_a_fault_is_found_first_with_its_evidence(
+    broken: Broken,
+    target: Environment,
+    name: str,
+    fault: str,
+    arguments: list[Any],
+    cause: str,
+    evidence: str,
+) -> None:
+    made: AbstractContextManager[None] = getattr(broken, fault)(*arguments)
+    with made:
+        found = look_at(target, name)
+    assert found, "nothing was found"
+    assert found[0].cause == cause, said(found)
+    assert evidence in said(found[:1])
+
+
+class TestMending:
+    def test_a_stopped_container_is_started(self, broken: Broken, target: Environment) -> None:
+        broken.sh("docker stop --time 5 tt-postgres-1")
+        (first, *_) = look_at(target, "postgres stopped, to be mended")
+        attempt, left = mend.fn(target, first)
+        assert (attempt.fixed, attempt.words, left) == (True, "", [])
+
+    def test_a_token_that_others_can_read_is_roots_again(
+        self, broken: Broken, target: Environment
+    ) -> None:
+        broken.sh("chmod 644 /etc/tt-secrets/doppler-token")
+        (first,) = look_at(target, "token file 644, to be mended")
+        assert broken.token_mode() == "644"
+        attempt, left = mend.fn(target, first)
+        assert (attempt.fixed, left, broken.token_mode()) == (True, [], "400")
+
+    def test_a_cluster_that_is_none_is_made_by_one_command(
+        self, delivering: Delivering, broken: Broken, target: Environment
+    ) -> None:
+        broken.cluster_unmade()
+        found = look_at(target, "cluster not initialised")
+        assert found[0].cause == "redis-not-initialised", said(found)
+        done = delivering.run("diagnose", "--fix")
+        assert (done.status, done.outcome) == (0, "MENDED"), done.said
+        assert done.answer["attempts"][0]["action"] == "init-cluster"
+        assert done.answer["attempts"][0]["fixed"] is True
+
+
+def test_a_slow_release_is_told_from_a_broken_one(
+    delivering: Delivering, target: Environment, broken: Broken
+) -> None:
+    quick = target.rollout.model_copy(update={"gate_seconds": 12})
+    target.model_copy(update={"rollout": quick}).save("lab", overwrite=True)
+    try:
+        sha = delivering.commit("fix", "slow-start=60", "fix: starts slowly")
+        slow = delivering.run("deploy", "--revision", sha)
+    finally:
+        target.save("lab", overwrite=True)
+        delivering.commit("fix", "healthy", "fix: starts as before")
+    assert slow.outcome == "ROLLED_BACK", slow.said
+    assert slow.answer["findings"][0]["cause"] == "slow-start", slow.said
+    assert "12 s" in slow.answer["failure"]["message"]
