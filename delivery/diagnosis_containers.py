@@ -111,7 +111,7 @@ def _silent(scene: Scene, facts: HostFacts, container: ContainerFacts) -> Findin
         scene.host,
         f"{container.called} {'is still starting' if starting else 'does not answer'} "
         f"after {up} s.",
-        Confidence.LIKELY if up > _STARTING_SECONDS else Confidence.POSSIBLE,
+        Confidence.LIKELY if up > _STARTING_SECONDS or not starting else Confidence.POSSIBLE,
         (container.in_words, f"{container.called}: no answer", *(trouble[:3] or log[-3:])),
         Remedy(scene.compose(f"logs --follow {container.service}"), None, container.called)
         if starting

@@ -65,7 +65,7 @@ def test_a_silent_application_is_slow_or_broken(
     )
     assert (found.cause, found.remedy.action) == (cause, action)
     assert found.summary.endswith("after 7 s.")
-    assert found.confidence is Confidence.POSSIBLE
+    assert found.confidence is (Confidence.LIKELY if action else Confidence.POSSIBLE)
 
 
 def test_an_application_that_is_silent_for_long_is_likely_to_stay_so() -> None:
