@@ -166,6 +166,9 @@ deployments:
     entrypoint: tests/deployments/a_deploy.py:deploy
     tags: [tt-deploy]
     work_pool: {name: tt-deploy, job_variables: {env: {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: "30"}}}
+  - name: in-turn
+    entrypoint: tests/deployments/a_deploy.py:deploy_in_turn
+    work_pool: {name: tt-deploy}
 """
 
 

@@ -3,15 +3,20 @@
 import datetime
 import os
 import time
-from typing import Any
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
+from prefect.states import Cancelled, Completed
 
+from blocks.environment import Environment
 from delivery.report import Outcome, Report
 from flows.ending import end_with
+from tasks.environments import one_deploy_at_a_time, superseded_by
 
 ENDS = {"good": Outcome.DEPLOYED, "same": Outcome.UP_TO_DATE, "bad": Outcome.ROLLED_BACK}
 
@@ -46,3 +51,17 @@ def deploy(
     )
     create_markdown_artifact(report.as_markdown(), key=f"deploy-{environment}")
     return end_with(report)
+
+
+@flow(name="deploy-in-turn")
+def deploy_in_turn(environment: str, revision: str, seconds: float, diary: str) -> State[Any]:
+    """Takes its turn as every deploy does; writes down when the host was its own."""
+    target = cast("Environment", SimpleNamespace(name=environment, lock=f"deploy-{environment}"))
+    with one_deploy_at_a_time(target):
+        if superseded_by():
+            return Cancelled(name="Superseded")
+        began = time.time()
+        time.sleep(seconds)
+        with Path(diary).open("a") as lines:
+            lines.write(f"{revision} {began} {time.time()}\n")
+    return Completed(name="Deployed")
