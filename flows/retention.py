@@ -12,7 +12,7 @@ from flows.parameters import DryRun, EnvironmentName, KeepDays, KeepDeploys
 from flows.watched import TAG
 from tasks.retention import find_old_runs, forget_runs, publish_account
 
-KEEP_DAYS = 30
+KEEP_DAYS = 90
 KEEP_DEPLOYS = 20
 
 
