@@ -39,3 +39,15 @@ components_down() {
 }
 
 is_up() { [ "$(ask_app "$1" /dev/null "")" = 200 ]; }
+
+# note_takeover CONTAINER RESTARTS: who took over, and how often it had restarted by then.
+note_takeover() { printf '%s %s\n' "$1" "$2" >"$tt_run/takeover"; }
+
+# restarts_since_takeover CONTAINER: how often it has crashed since then; 0 once that is ten
+# minutes ago: from then on a crash is no longer the takeover's.
+restarts_since_takeover() {
+    local name restarts
+    [ -n "$(find "$tt_run/takeover" -mmin -10 2>/dev/null)" ] && read -r name restarts <"$tt_run/takeover" &&
+        [ "$name" = "$1" ] || { echo 0; return 0; }
+    echo $(($(restarts_of "$1") - restarts))
+}

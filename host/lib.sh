@@ -191,8 +191,20 @@ compose_files() {
         --progress quiet)
 }
 
+# The id of the container that the gateway's truth (gateway.sh) names as serving, if it runs. Of
+# the application there may be two: the release before is kept warm for a while.
+serving_container() {
+    local slots="$tt_state/gateway/current/slots" name
+    [ -f "$slots" ] || return 1
+    # shellcheck source=/dev/null
+    name=$(slot_active="" slot_a="" slot_b="" && . "$slots" &&
+        if [ "$slot_active" = a ]; then echo "$slot_a"; else echo "$slot_b"; fi)
+    [ -n "$name" ] && docker ps --quiet --no-trunc --filter "name=^$name\$" | grep .
+}
+
 # The id of the running container of a service; empty if there is none.
 container_of() {
+    if [ "$1" = "${TT_APP_SERVICE:-}" ] && serving_container; then return 0; fi
     docker ps --quiet --no-trunc \
         --filter "label=com.docker.compose.project=$TT_PROJECT" \
         --filter "label=com.docker.compose.service=$1" \

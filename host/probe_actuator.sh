@@ -4,6 +4,8 @@
 [ -n "${tt_log:-}" ] || . "$(dirname "$0")/lib.sh"
 # shellcheck source=host/gateway.sh
 declare -F read_slots >/dev/null || . "$(dirname "$0")/gateway.sh"
+# shellcheck source=host/application.sh
+declare -F restarts_of >/dev/null || . "$(dirname "$0")/application.sh"
 open_log
 need TT_APP_PORT TT_LOOKS TT_INTERVAL
 
@@ -13,6 +15,13 @@ read_slots
 gateway=$([ -z "$slot_active" ] || container_of "${TT_GATEWAY:-gateway}")
 another_answers() {
     [ -n "$gateway" ] && [[ $(gateway_stat "to_$slot_active" "$slot_active" status) != UP* ]]
+}
+
+# A release that crashes and comes back answers well in between.
+crashes() {
+    local serving
+    serving=$([ -z "$slot_active" ] || container_in "$slot_active")
+    if [ -n "$serving" ]; then restarts_since_takeover "$serving"; else echo 0; fi
 }
 
 samples=""
@@ -25,6 +34,10 @@ for ((look = 1; look <= TT_LOOKS; look++)); do
         "http://127.0.0.1:$TT_APP_PORT/actuator/health" 2>"$body.error") || error=$(cat "$body.error")
     if [ -z "$error" ] && another_answers; then
         status=0 error="the gateway does not see $(container_in "$slot_active") as up; another one answers for it"
+    fi
+    crashed=$(crashes)
+    if [ -z "$error" ] && [ "${crashed:-0}" -gt 0 ]; then
+        status=0 error="$(container_in "$slot_active") has crashed $crashed time(s) since it took over"
     fi
     text=""
     [ ! -f "$body" ] || text=$(head -c 6000 "$body")

@@ -3,7 +3,7 @@
 # shellcheck disable=SC2154,SC2034 # variables of lib.sh, gateway.sh and the story in rollout.sh
 
 candidate="" outgoing="" outgoing_slot="" candidate_slot="" admitted="" spare="" kept_warm=""
-note="" was_warm=false switched_at=0
+note="" was_warm=false switched_at=0 restarts_at_first=0
 
 # Any end but a good one: the candidate goes, and who was admitted before serves.
 clean_up() {
@@ -95,6 +95,7 @@ start_candidate() {
     if [ -n "$spare" ]; then
         candidate=$spare
         was_warm=true
+        restarts_at_first=$(restarts_of "$candidate")
         say "$candidate is this release and still warm"
         return 0
     fi
@@ -107,18 +108,25 @@ start_candidate() {
         grep -qx -- "$name" <<<"$before" || candidate=$name
     done
     [ -n "$candidate" ] || fail "Compose made no new container"
+    restarts_at_first=0
     say "$candidate starts beside ${outgoing:-nothing}"
+}
+
+# Whether the candidate ended since it was chosen, whatever it does now. Asked against the first
+# count all the way: a crash between two steps would else become the next one's starting point.
+has_crashed() { ! is_running "$candidate" || [ "$(restarts_of "$candidate")" != "$restarts_at_first" ]; }
+
+fail_as_crashed() {
+    fail "$candidate crashed while it $1" "less $tt_log   # on the host; it has the end of the container's log"
 }
 
 # Ready N times in a row, and UP or at least no worse than the release that serves.
 gate() {
-    local passes=0 deadline=$((SECONDS + TT_GATE_SECONDS)) down worse restarts
-    restarts=$(restarts_of "$candidate")
+    local passes=0 deadline=$((SECONDS + TT_GATE_SECONDS)) down worse
     while ((passes < TT_GATE_PASSES)); do
         ((SECONDS < deadline)) || fail "$candidate was not ready within $TT_GATE_SECONDS s${worse:+; not UP: $worse}" \
             "less $tt_log   # on the host; it has the end of the container's log"
-        is_running "$candidate" && [ "$(restarts_of "$candidate")" = "$restarts" ] ||
-            fail "$candidate crashed while it started" "less $tt_log   # on the host; it has the end of the container's log"
+        if has_crashed; then fail_as_crashed started; fi
         worse=""
         if ! is_ready "$candidate"; then
             passes=0 worse="readiness"
@@ -168,12 +176,10 @@ drain() {
 
 # Watches the new release serve while the old one stays warm as the gateway's fallback.
 soak() {
-    local deadline=$((SECONDS + TT_SOAK_SECONDS)) restarts before now requests errors
-    restarts=$(restarts_of "$candidate")
+    local deadline=$((SECONDS + TT_SOAK_SECONDS)) before now requests errors
     before=$(gateway_counts "$candidate_slot")
     while ((SECONDS < deadline)); do
-        is_running "$candidate" && [ "$(restarts_of "$candidate")" = "$restarts" ] ||
-            fail "$candidate crashed while it was watched" "less $tt_log   # on the host; it has the end of the container's log"
+        if has_crashed; then fail_as_crashed "was watched"; fi
         now=$(gateway_counts "$candidate_slot")
         requests=$((${now% *} - ${before% *})) errors=$((${now#* } - ${before#* }))
         if ((errors >= 3 && errors * 100 > requests * TT_SOAK_ERRORS)); then
@@ -183,6 +189,8 @@ soak() {
             fail "$candidate stopped answering while it was watched"
         sleep 0.5
     done
+    if has_crashed; then fail_as_crashed "was watched"; fi
+    note_takeover "$candidate" "$restarts_at_first"
 }
 
 # Keeps the old one warm until the release has been verified, or lets it go at once.

@@ -42,7 +42,7 @@ def probe_actuator(target: Environment, host: Host) -> Probe:
             answer = run_script(
                 target.hosts_door(),
                 [host],
-                _looks(target, "probe_actuator", libraries=("gateway",)),
+                _looks(target, "probe_actuator", libraries=("gateway", "application")),
                 ActuatorSamples,
             )
             sights = answer[host.name].samples
