@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from mypy_boto3_ssm import SSMClient
 
 MOST_IDS_PER_COMMAND = 50
+_NO_COMMAND = "00000000-0000-0000-0000-000000000000"
+_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}
 _FINAL = {"Success", "Failed", "TimedOut", "Cancelled"}
 _PASSING = {
     "ThrottlingException",
@@ -140,6 +142,16 @@ class AwsHosts:
             rows = [row for page in pages for row in page.get("InstanceInformationList", [])]
             return [_agent(row) for row in rows]
 
+    def may_cancel(self) -> bool:
+        """Whether the role may cancel commands: one that does not exist is asked to be."""
+        try:
+            self._ssm.cancel_command(CommandId=_NO_COMMAND)
+        except ClientError as error:
+            return error.response.get("Error", {}).get("Code", "") not in _DENIED
+        except BotoCoreError as error:
+            raise translate(error, "asking whether commands may be cancelled") from None
+        return True
+
     def send(
         self, hosts: Sequence[Host], script: str, *, comment: str, delivery: int, execution: int
     ) -> str:
@@ -242,7 +254,7 @@ def translate(error: ClientError | BotoCoreError, doing: str) -> DeliveryError:
             f"AWS does not accept the credentials ({code}) while {doing}.",
             next_command="aws sts get-caller-identity   # with the environment's credentials",
         )
-    if code in {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}:
+    if code in _DENIED:
         return ConfigurationError(
             f"The AWS role lacks a right for {doing}: {message}",
             next_command="Compare the role with the policy in README.md.",

@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr
 
 from delivery.errors import SecretsError, SecretsUnavailable
 from delivery.redaction import redact
+from delivery.service_checks import ServiceToken
 
 
 class DopplerSecrets(CredentialsBlock):
@@ -54,17 +55,37 @@ class DopplerSecrets(CredentialsBlock):
         Raises SecretsError if Doppler refuses the token, the project or the config, and
         SecretsUnavailable if it does not answer properly.
         """
+        names = self._listed("/v3/configs/config/secrets/names", "names")
+        return frozenset(str(name) for name in names)
+
+    def tokens(self) -> tuple[ServiceToken, ...]:
+        """The config's service tokens, without their text; raises as ``names`` does.
+
+        Doppler may refuse a service token this list: then nobody knows when tokens end.
+        """
+        rows = self._listed("/v3/configs/config/tokens", "tokens")
+        return tuple(
+            ServiceToken(
+                slug=str(row.get("slug") or ""),
+                access=str(row.get("access") or ""),
+                expires=str(row.get("expires_at") or ""),
+            )
+            for row in rows
+            if isinstance(row, dict)
+        )
+
+    def _listed(self, path: str, name: str) -> list[Any]:
         scope = {"project": self.project, "config": self.config}
         try:
             with self.get_client() as client:
-                reply = client.get("/v3/configs/config/secrets/names", params=scope)
+                reply = client.get(path, params=scope)
         except httpx.HTTPError as error:
             raise SecretsUnavailable(
                 f"Doppler did not answer: {type(error).__name__}.", where=self.api_url
             ) from None
-        return frozenset(self._accepted(reply))
+        return self._accepted(reply, name)
 
-    def _accepted(self, reply: httpx.Response) -> list[str]:
+    def _accepted(self, reply: httpx.Response, name: str) -> list[Any]:
         where = f"{self.api_url}, project {self.project}, config {self.config}"
         if reply.status_code >= 500 or reply.status_code == 429:
             raise SecretsUnavailable(f"Doppler answered {reply.status_code}.", where=where)
@@ -76,10 +97,10 @@ class DopplerSecrets(CredentialsBlock):
                 where=where,
                 next_command="doppler me   # with the block's token: is it valid, for this config?",
             )
-        names = body.get("names")
-        if not isinstance(names, list):
+        listed = body.get(name)
+        if not isinstance(listed, list):
             raise SecretsUnavailable("Doppler's answer is not what its API promises.", where=where)
-        return [str(name) for name in names]
+        return listed
 
 
 def _object_of(reply: httpx.Response) -> dict[str, Any]:

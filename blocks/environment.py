@@ -35,6 +35,7 @@ from delivery.policies import (
     StageTimeouts,
     VerificationPolicy,
 )
+from delivery.preflight_policy import PreflightPolicy
 from delivery.redaction import redact
 
 ENVIRONMENT_NAME = re.compile(r"^[a-z0-9]+(?:-[a-z0-9]+)*$")
@@ -125,6 +126,9 @@ class Environment(Block):
     )
     notifications: NotificationPolicy = Field(
         default_factory=NotificationPolicy, description="What is announced, and when."
+    )
+    preflight: PreflightPolicy = Field(
+        default_factory=PreflightPolicy, description="What must hold before a deploy may begin."
     )
     aws: AwsCredentials = Field(default=..., title="AWS", description="Reaches EC2 and SSM.")
     github: GitHubCredentials = Field(

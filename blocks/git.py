@@ -149,6 +149,24 @@ class SourceRepository:
         seconds = self._git("show", *shape, "--end-of-options", sha).strip()
         return datetime.datetime.fromtimestamp(int(seconds), datetime.UTC)
 
+    def text_of(self, sha: str, path: str) -> str:
+        """The text of a file at ``sha``; SourceError if it is not there."""
+        return self._git("cat-file", "blob", f"{sha}:{path}")
+
+    def files_below(self, sha: str, folder: str) -> list[str]:
+        """The paths of all files below ``folder`` at ``sha``; none if there is no such folder."""
+        shape = ["-r", "-z", "--name-only", "--full-tree"]
+        listed = self._git("ls-tree", *shape, sha, "--", f"{folder}/")
+        return [path for path in listed.split("\0") if path]
+
+    def commits_between(self, old: str, new: str) -> int | None:
+        """How many commits ``new`` is ahead of ``old``; None if it does not follow it."""
+        if self._commit(old) is None:
+            return None
+        counted = self._git("rev-list", "--left-right", "--count", f"{old}...{new}", "--")
+        left, _, right = counted.strip().partition("\t")
+        return int(right) if left == "0" else None
+
     @contextmanager
     def working_copy(self, sha: str) -> Iterator[Path]:
         """A folder with exactly the files of ``sha``; removed afterwards."""

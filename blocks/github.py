@@ -7,6 +7,7 @@ from urllib.parse import quote
 
 from blocks.github_api import GitHubApi, json_object, text_at
 from delivery.errors import RevisionNotFound, SourceUnavailable, TagConflict
+from delivery.service_checks import GitHubAccess
 from delivery.trigger import FILES_COMPARED_AT_MOST
 
 _PER_PAGE = 100
@@ -42,6 +43,21 @@ class GitHubRepository:
     def __init__(self, api: GitHubApi) -> None:
         self.repository = api.repository
         self._api = api
+
+    def access(self) -> GitHubAccess:
+        """What the token may do in the repository, and when it ends.
+
+        Raises AccessDenied if the token is not accepted, or sees no such repository. Of a
+        fine-grained token GitHub tells what its user may do.
+        """
+        reply = self._api.ask("GET", "")
+        if reply.status_code != 200:
+            raise self._api.refusal(reply)
+        rights = json_object(reply).get("permissions")
+        return GitHubAccess(
+            push=isinstance(rights, dict) and bool(rights.get("push")),
+            expires=reply.headers.get("github-authentication-token-expiration", ""),
+        )
 
     def tag_commit(self, tag: str) -> str | None:
         """The commit that ``tag`` names (an annotated tag is followed), None if there is none."""

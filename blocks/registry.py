@@ -7,6 +7,7 @@ from typing import Any
 import httpx
 
 from delivery.errors import RegistryError, RegistryUnavailable
+from delivery.host_checks import ImageSight
 from delivery.image import ImageRepository, is_digest
 
 _MANIFESTS = ", ".join(
@@ -68,19 +69,33 @@ class Registry:
             raise RegistryError("The registry names no digest.", where=str(reply.url))
         return StoredImage(digest, self._labels(manifest))
 
+    def describe(self, tag: str) -> ImageSight | None:
+        """How large the image of ``tag`` is and for which platform; None if there is none."""
+        reply = self._get(f"/manifests/{tag}", accept=_MANIFESTS)
+        if reply.status_code == 404:
+            return None
+        reference = f"{self._repository}@{reply.headers.get('docker-content-digest', '')}"
+        manifest = self._of_one_platform(_json(reply))
+        configuration = self._configuration(manifest)
+        platform = "/".join(filter(None, map(configuration.get, ("os", "architecture"))))
+        size = sum(int(layer.get("size", 0)) for layer in manifest.get("layers", []))
+        return ImageSight(reference, size, platform)
+
     def close(self) -> None:
         """Close the connections."""
         self._client.close()
 
-    def _labels(self, manifest: dict[str, Any]) -> dict[str, str]:
-        if "manifests" in manifest:
-            manifest = _json(
-                self._found(f"/manifests/{_first_platform(manifest)}", accept=_MANIFESTS)
-            )
+    def _of_one_platform(self, manifest: dict[str, Any]) -> dict[str, Any]:
+        if "manifests" not in manifest:
+            return manifest
+        return _json(self._found(f"/manifests/{_first_platform(manifest)}", accept=_MANIFESTS))
+
+    def _configuration(self, manifest: dict[str, Any]) -> dict[str, Any]:
         digest = manifest.get("config", {}).get("digest", "")
-        if not is_digest(digest):
-            return {}
-        configuration = _json(self._found(f"/blobs/{digest}", accept="*/*"))
+        return _json(self._found(f"/blobs/{digest}", accept="*/*")) if is_digest(digest) else {}
+
+    def _labels(self, manifest: dict[str, Any]) -> dict[str, str]:
+        configuration = self._configuration(self._of_one_platform(manifest))
         labels = configuration.get("config", {}).get("Labels") or {}
         return {str(name): str(value) for name, value in labels.items()}
 

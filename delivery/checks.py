@@ -68,6 +68,13 @@ def worst_first(checks: Sequence[Check]) -> list[Check]:
     return sorted(checks, key=lambda check: _WORST_FIRST.index(check.level))
 
 
+def reportable(checks: Sequence[Check]) -> list[Check]:
+    """What a report shows of the checks: all of them if one failed, else what was not passed."""
+    if _has(checks, Level.FAIL):
+        return list(checks)
+    return [check for check in checks if check.level is not Level.PASS]
+
+
 def checks_section(title: str, checks: Sequence[Check]) -> str:
     """A heading with the counts and a table, failed checks first; empty if there are none."""
     if not checks:

@@ -31,7 +31,10 @@ class HealthyRelease(BaseModel):
 
 
 class RunningContainer(BaseModel):
-    """One container of the Compose project as ``docker inspect`` shows it."""
+    """One container of the Compose project as ``docker inspect`` shows it.
+
+    ``definition`` is the hash of the service's definition that it was made from.
+    """
 
     model_config = ConfigDict(extra="ignore", frozen=True)
 
@@ -42,6 +45,7 @@ class RunningContainer(BaseModel):
     health: str = ""
     exit_code: int = 0
     started: str = ""
+    definition: str = ""
 
 
 class ObservedHost(HostAnswer):

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
+from delivery.checks import Check
 from delivery.findings import Finding
 from delivery.health import Health
 from delivery.host_state import HostState
@@ -42,6 +43,7 @@ class Journal:
     restored: Restoration | None = None
     freed: Mapping[str, int] = field(default_factory=dict)
     health: Health = field(default_factory=lambda: Health(()))
+    checks: tuple[Check, ...] = ()
     failure: Failure | None = None
     error: Exception | None = None
     findings: tuple[Finding, ...] = ()
@@ -150,4 +152,5 @@ class Journal:
             health=self.health,
             failure=self.failure,
             findings=self.findings,
+            checks=self.checks,
         )

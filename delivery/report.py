@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from delivery.checks import Check, checks_section, reportable
 from delivery.errors import DeliveryError
 from delivery.findings import Finding, findings_section
 from delivery.health import Health
@@ -113,6 +114,7 @@ class Report:
     health: Health = field(default_factory=lambda: Health(()))
     failure: Failure | None = None
     findings: tuple[Finding, ...] = ()
+    checks: tuple[Check, ...] = ()
 
     @property
     def headline(self) -> str:
@@ -148,6 +150,7 @@ class Report:
             "health": str(self.health.verdict) if self.health.probes else "",
             "failure": _failure_as_json(self.failure),
             "findings": [finding.as_json() for finding in self.findings],
+            "preflight": [check.as_json() for check in reportable(self.checks)],
         }
 
     def as_markdown(self) -> str:
@@ -157,6 +160,7 @@ class Report:
             findings_section(self.findings),
             self._facts(),
             _failure_section(self.failure),
+            checks_section("Preflight", reportable(self.checks)),
             restoration_section(self.restored),
             health_section(self.health),
             stack_plan_section(self.plans),

@@ -124,10 +124,16 @@ def plan_rollout(
     )
 
 
-def running_tag(states: Sequence[HostState]) -> str:
-    """The release that proved healthy last on any of the hosts, by its tag; empty if none did."""
+def running_release(states: Sequence[HostState]) -> HealthyRelease | None:
+    """The release that proved healthy last on any of the hosts; None if none did."""
     proved = [state.last_healthy for state in states if state.last_healthy]
-    return max(proved, key=lambda release: release.at).tag if proved else ""
+    return max(proved, key=lambda release: release.at, default=None)
+
+
+def running_tag(states: Sequence[HostState]) -> str:
+    """The same by its tag; empty if there is none."""
+    release = running_release(states)
+    return release.tag if release else ""
 
 
 def choose_way_back(states: Sequence[HostState], wanted: str | None) -> Bundle:

@@ -12,11 +12,11 @@ from delivery.rollout import Bundle, plan_rollout, running_tag
 from flows.approval import Gate
 from flows.ending import allows_data_stores, command_line, run_command, run_name, run_reported
 from flows.parameters import Actor, AllowDataStores, DryRun, EnvironmentName, Reason, Revision
+from flows.readiness import ready_to_deploy
 from flows.reported import reported
 from flows.rollout import now, roll_out
-from flows.way_back import look_at_hosts
 from tasks.image import build_image_and_push
-from tasks.release import find_revision, make_tag_and_release
+from tasks.release import make_tag_and_release
 from tasks.stack import preview_stack
 
 
@@ -31,7 +31,8 @@ def deploy(
 ) -> State[Any]:
     """Bring a revision of the application to every host of an environment.
 
-    Tags and releases the revision, builds its image, replaces the running release, and
+    Looks at everything that can be known before (``preflight``), tags and releases the
+    revision, builds its image, replaces the running release, and
     believes nothing but the health of what then runs; goes back if that does not hold.
     Doing it again with the same revision changes nothing.
     """
@@ -40,12 +41,13 @@ def deploy(
 
     def deliver(target: Environment, journal: Journal) -> Outcome:
         generation = now()
-        hosts, states = look_at_hosts(target, journal, wait=not dry_run)
-        gate.confirm(states)
+        with journal.stage("preflight"):
+            ready = ready_to_deploy(target, gate.revision, journal, wait=not dry_run)
+            hosts, states = ready.hosts, ready.states
+            gate.confirm(states)
         with journal.stage("make tag and release"):
-            sha = find_revision(target, gate.revision)
             release = make_tag_and_release(
-                target, sha, running=running_tag(states), dry_run=dry_run
+                target, ready.revision, running=running_tag(states), dry_run=dry_run
             )
             journal.note_release(release)
         if dry_run:

@@ -7,13 +7,14 @@ from prefect.client.schemas.objects import State
 
 from blocks.environment import Environment
 from delivery.journal import Journal
+from delivery.preflight import Purpose
 from delivery.report import Outcome
 from delivery.rollout import choose_way_back, plan_rollout
 from flows.ending import allows_data_stores, command_line, run_command, run_name, run_reported
 from flows.parameters import Actor, AllowDataStores, EnvironmentName, Reason, WayBack
+from flows.readiness import ready_hosts
 from flows.reported import reported
 from flows.rollout import now, roll_out
-from flows.way_back import look_at_hosts
 from tasks.image import check_image_is_there
 
 
@@ -33,7 +34,9 @@ def rollback(
 
     def bring_back(target: Environment, journal: Journal) -> Outcome:
         generation = now()
-        hosts, states = look_at_hosts(target, journal)
+        with journal.stage("preflight"):
+            ready = ready_hosts(target, journal, Purpose.GO_BACK)
+            hosts, states = ready.hosts, ready.states
         with journal.stage("choose the way back"):
             bundle = choose_way_back(states, to)
             image = check_image_is_there(target, states, bundle)

@@ -12,14 +12,16 @@ from blocks.environment import Environment
 from delivery.errors import HostError
 from delivery.health import Verdict
 from delivery.journal import Journal
+from delivery.preflight import Purpose
 from delivery.redaction import redact
 from delivery.report import Outcome
 from delivery.rollout import HostOutcome, Rollout, RolloutPlan, plan_rollout, waves
 from flows.ending import allows_data_stores, command_line, run_command, run_name, run_reported
 from flows.healthcheck import check_health
 from flows.parameters import Actor, AllowDataStores, EnvironmentName, Reason, Tag
+from flows.readiness import ready_hosts
 from flows.reported import log_failure, reported
-from flows.way_back import go_back, look_at_hosts, prepare
+from flows.way_back import go_back, prepare
 from tasks.artifacts import publish_containers
 from tasks.hosts import (
     list_containers,
@@ -42,7 +44,9 @@ def rollout(
     """Put a release whose image is in the registry on every host; builds nothing."""
 
     def roll_out_tag(target: Environment, journal: Journal) -> Outcome:
-        hosts, states = look_at_hosts(target, journal)
+        with journal.stage("preflight"):
+            ready = ready_hosts(target, journal, Purpose.ROLL_OUT)
+            hosts, states = ready.hosts, ready.states
         with journal.stage("find the image"):
             bundle, image = find_built_release(target, tag)
             journal.note_bundle(bundle, image)

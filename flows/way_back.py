@@ -1,4 +1,4 @@
-"""Looking at the hosts, preparing them, and the way back: what every rollout shares."""
+"""Preparing the hosts, and the way back: what every rollout shares."""
 
 from collections.abc import Sequence
 
@@ -7,7 +7,6 @@ from prefect import get_run_logger
 from blocks.aws_hosts import Host
 from blocks.environment import Environment
 from delivery.health import Verdict
-from delivery.host_state import HostState
 from delivery.journal import Journal
 from delivery.report import Outcome
 from delivery.rollout import Bundle, RolloutPlan
@@ -15,35 +14,11 @@ from delivery.stack_plan import StackPlan
 from flows.healthcheck import check_health
 from flows.reported import log_failure
 from tasks.hosts import (
-    find_hosts,
-    observe_hosts,
     pull_images,
     render_alertmanager,
     sync_source,
 )
 from tasks.takeover import await_rollout, start_containers
-
-
-def look_at_hosts(
-    target: Environment, journal: Journal, *, wait: bool = True
-) -> tuple[list[Host], list[HostState]]:
-    """The hosts and their states, once no rollout of a worker that died is under way there."""
-    with journal.stage("look at the hosts"):
-        hosts = find_hosts(target)
-        states = observe_hosts(target, hosts)
-        under_way = [state for state in states if state.under_way]
-        for state in under_way:
-            get_run_logger().warning(
-                "%s: another rollout (job %s) is under way on this host%s",
-                state.host,
-                state.under_way,
-                f"; waiting, {target.timeouts.start} s at most" if wait else "",
-            )
-        if under_way and wait:
-            await_rollout(target, hosts)
-            states = observe_hosts(target, hosts)
-        journal.note_hosts(states)
-    return hosts, states
 
 
 def prepare(

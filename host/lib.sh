@@ -221,7 +221,8 @@ list_containers() {
     local row='{"service":{{json (index .Config.Labels "com.docker.compose.service")}}'
     row+=',"name":{{json .Name}},"image":{{json .Config.Image}},"state":{{json .State.Status}}'
     row+=',"health":{{if .State.Health}}{{json .State.Health.Status}}{{else}}""{{end}}'
-    row+=',"exit_code":{{.State.ExitCode}},"started":{{json .State.StartedAt}}}'
+    row+=',"exit_code":{{.State.ExitCode}},"started":{{json .State.StartedAt}}'
+    row+=',"definition":{{json (index .Config.Labels "com.docker.compose.config-hash")}}}'
     # shellcheck disable=SC2086 # ids are hexadecimal words
     docker inspect --type container --format "$row" $ids | paste -sd, | sed 's/^/[/; s/$/]/'
 }

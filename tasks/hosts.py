@@ -33,6 +33,11 @@ _STEP = retried(BACKOFF_SECONDS)
 @task(name="find hosts", task_run_name="find hosts of {target.name}", **_STEP)
 def find_hosts(target: Environment) -> list[Host]:
     """The environment's running instances; HostNotFound unless exactly as many as expected."""
+    return running_hosts(target)
+
+
+def running_hosts(target: Environment) -> list[Host]:
+    """The same, for a task that looks further."""
     hosts = target.hosts_door().running(target.tag_key, target.tag_value)
     if len(hosts) != target.expected_hosts:
         found = ", ".join(f"{host.name} ({host.instance_id})" for host in hosts) or "none"
@@ -56,7 +61,7 @@ def observe_hosts(target: Environment, hosts: Sequence[Host]) -> list[HostState]
         ObservedHost,
         {},
         target.timeouts.look,
-        libraries=("jobs", "gateway"),
+        libraries=("jobs", "gateway", "state"),
     )
     return [host_state(name, answer) for name, answer in answers.items()]
 

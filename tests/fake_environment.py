@@ -4,6 +4,7 @@ import datetime
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import httpx
 from prefect_aws import AwsCredentials
 from prefect_docker import DockerHost, DockerRegistryCredentials
 from prefect_github import GitHubCredentials
@@ -16,7 +17,7 @@ from blocks.environment import Environment
 from blocks.github_api import GitHubApi
 from blocks.registry import Registry
 from delivery.image import ImageRepository
-from tests.fakes import FakeClock, GitHubDouble, RegistryDouble
+from tests.fakes import DopplerDouble, FakeClock, GitHubDouble, RegistryDouble
 from tests.scripted_hosts import Ended, HostWorld
 
 SECRETS = {
@@ -27,6 +28,23 @@ SECRETS = {
     "slack": "secret0of0slack",
 }
 IMAGE = "ghcr.io/tt/app"
+
+
+class FakeDoppler(DopplerSecrets):
+    """Doppler in this process; the block's own calls, and a double that answers them."""
+
+    _block_type_name = "Fake Doppler"
+    _block_type_slug = "fake-doppler"
+
+    _double: DopplerDouble = PrivateAttr(default_factory=DopplerDouble)
+
+    @property
+    def double(self) -> DopplerDouble:
+        """Doppler as this block sees it."""
+        return self._double
+
+    def get_client(self) -> httpx.Client:
+        return httpx.Client(base_url=self.api_url, transport=self._double.transport())
 
 
 def settings(**changes: Any) -> dict[str, Any]:
@@ -61,6 +79,9 @@ class FakeHosts(AwsHosts):
         self.limits: list[tuple[int, int]] = []
         self._ended: dict[str, dict[str, Ended]] = {}
 
+    def may_cancel(self) -> bool:
+        return True
+
     def running(self, tag: str, value: str) -> list[Host]:
         return [Host(f"i-{name}", name) for name in self.worlds]
 
@@ -69,7 +90,8 @@ class FakeHosts(AwsHosts):
 
     def agents(self, hosts: Sequence[Host]) -> list[Agent]:
         heard = datetime.datetime.now(datetime.UTC)
-        return [Agent(host.instance_id, self.ping, heard, "3") for host in hosts]
+        pings = {h: self.worlds[h.name].ping if self.ping == "Online" else self.ping for h in hosts}
+        return [Agent(h.instance_id, ping, heard, "3") for h, ping in pings.items() if ping]
 
     def send(
         self, hosts: Sequence[Host], script: str, *, comment: str, delivery: int, execution: int
@@ -177,4 +199,5 @@ class FakeEnvironment(Environment):
 
 def environment(**changes: Any) -> FakeEnvironment:
     """A whole environment that touches nothing outside this process (but git, locally)."""
-    return FakeEnvironment(**settings(**changes))
+    doppler = FakeDoppler(project="tt", config="prd", service_token=SecretStr(SECRETS["doppler"]))
+    return FakeEnvironment(**settings(**{"doppler": doppler, **changes}))

@@ -130,6 +130,7 @@ class GitHubDouble(HttpDouble):
         super().__init__()
         self.repository = repository
         self.holds = holds
+        self.may_push = True
         self.tags: dict[str, str] = {}
         self.releases: list[dict[str, Any]] = []
         self.deployments: list[dict[str, Any]] = []
@@ -171,6 +172,8 @@ class GitHubDouble(HttpDouble):
         return self._create_release(fields)
 
     def _found(self, path: str, params: Mapping[str, str]) -> Any:
+        if not path:
+            return {"full_name": self.repository, "permissions": {"push": self.may_push}}
         if tag := _after(path, "/git/ref/tags/"):
             sha = self.tags.get(tag)
             return sha and {"ref": f"refs/tags/{tag}", "object": {"type": "commit", "sha": sha}}
@@ -249,6 +252,19 @@ class RegistryDouble(HttpDouble):
             return httpx.Response(404, json={})
         headers = {"docker-content-digest": digest, "content-type": "application/json"}
         return httpx.Response(200, headers=headers, content=self._blobs[digest])
+
+
+class DopplerDouble(HttpDouble):
+    """One config of Doppler: its names and its tokens."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names = ["GITHUB_TOKEN", "DDL_AUTO"]
+        self.tokens: list[dict[str, Any]] = []
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        kind = request.url.path.rpartition("/")[2]
+        return httpx.Response(200, json={kind: getattr(self, kind), "success": True})
 
 
 class LoopbackServer:

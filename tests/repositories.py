@@ -56,6 +56,12 @@ class WorkingRepository:
         )
         return done.stdout.decode("utf-8", errors="replace").rstrip("\n")
 
+    def write(self, path: str, text: str) -> None:
+        """Put a file there; the next commit has it."""
+        file = self.folder / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+
     def commit(self, message: str | bytes, *, at: int | None = None) -> str:
         """A commit with exactly this message; its SHA. ``at`` sets a (wrong) clock."""
         self._minutes += 1

@@ -9,6 +9,7 @@ import datetime
 import json
 import re
 import shlex
+import time
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -44,6 +45,33 @@ def failed(why: str, log: str = "the log's end") -> Ended:
     return Ended("Failed", f"{log}\nTT_RESULT {json.dumps(fields)}\n")
 
 
+def preflight_facts() -> dict[str, Any]:
+    """What a host says of itself that lacks nothing, as ``preflight.sh`` answers."""
+    return {
+        "busy": False,
+        "tools": [],
+        "memory": 4_000_000_000,
+        "engine": {
+            "version": "28.5.0",
+            "compose": "2.40.0",
+            "architecture": "x86_64",
+            "disks": ["/ 50000000000 100000000000 900000 1000000"],
+        },
+        "token": {"exists": True, "mode": "400", "owner": 0, "returns": 0, "newlines": 1},
+        "identity": {"accepted": True, "slug": "slug-of-the-host"},
+        "secrets": {
+            "state": "ok",
+            "names": ["GITHUB_TOKEN", "DDL_AUTO"],
+            "ddl": ["DDL_AUTO safe"],
+            "registry": {"login": "ok", "pull": 200},
+        },
+        "clone": {"exists": True, "revision": SHA},
+        "ports": ["22 sshd (process 1)", "8080 ours"],
+        "tables": 7,
+        "certificates": [],
+    }
+
+
 @dataclass
 class HostWorld:
     """One host: the image that serves, its record, and which images never get healthy.
@@ -64,6 +92,8 @@ class HostWorld:
     annotations: list[dict[str, Any]] = field(default_factory=list)
     asked: list[tuple[str, dict[str, str]]] = field(default_factory=list)
     traffic: dict[str, float] = field(default_factory=dict)
+    ping: str = "Online"
+    seen: dict[str, Any] = field(default_factory=preflight_facts)
     _orders: dict[str, list[Ended]] = field(default_factory=dict)
 
     def runs(self, image: str, version: str, *, at: str = "2026-11-23T00:00:00+00:00") -> None:
@@ -101,6 +131,9 @@ class HostWorld:
         facts = {"revision": SHA, "generation": self.generation, "app_image": self.image}
         facts["under_way"] = self.under_way
         return {**facts, "app_health": "healthy", "record": self.record, "images": images}
+
+    def _preflight(self, inputs: Inputs) -> dict[str, Any]:
+        return {**self._observe(inputs), **self.seen, "clock": time.time(), "seconds": 0.1}
 
     def _sync(self, inputs: Inputs) -> dict[str, Any]:
         return {"revision": inputs["TT_REVISION"]}
@@ -347,10 +380,21 @@ class ScriptedHosts(HttpDouble):
         return {"StandardOutputContent": ended.said, "StandardErrorContent": ended.noise}
 
     def _DescribeInstanceInformation(self, asked: dict[str, Any]) -> dict[str, Any]:
-        fields = {"PingStatus": self.ping, "LastPingDateTime": 1795645684, "AgentVersion": "3"}
-        return {"InstanceInformationList": [{"InstanceId": name, **fields} for name in self.worlds]}
+        rows = [
+            {
+                "InstanceId": name,
+                "PingStatus": self.ping if self.ping != "Online" else world.ping,
+                "LastPingDateTime": time.time(),
+                "AgentVersion": "3.3.0",
+            }
+            for name, world in self.worlds.items()
+            if world.ping
+        ]
+        return {"InstanceInformationList": rows}
 
     def _CancelCommand(self, asked: dict[str, Any]) -> dict[str, Any]:
+        if asked["CommandId"] not in self._commands:
+            return {}
         self.cancelled.append(asked["CommandId"])
         return {}
 

@@ -23,10 +23,11 @@ class Code:
         self._git = repository
         self._shapes = shapes
 
-    def repository(self, _: Call) -> Answer:
-        """The repository."""
+    def repository(self, call: Call) -> Answer:
+        """The repository, and what the caller may do in it."""
         commits = [] if self._git.is_empty() else self._git.commits("-1", "--branches")
-        return Answer(self._shapes.repository(commits[0].committer.date if commits else ""))
+        pushed_at = commits[0].committer.date if commits else ""
+        return Answer(self._shapes.repository(pushed_at, may_write=call.may_write))
 
     def user(self, _: Call) -> Answer:
         """Whose token it is."""

@@ -9,6 +9,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
@@ -149,9 +150,18 @@ class Front:
                 answer = await run_in_threadpool(handler, await _read(request, permissions))
             except GitHubError as error:
                 return error.response({**headers, **allowance.headers})
+            headers |= self._expiry(token)
             return self._dress(request, answer, {**headers, **allowance.headers}, allowance)
 
         return endpoint
+
+    def _expiry(self, token: str) -> dict[str, str]:
+        """What GitHub says with every answer to a token that ends one day."""
+        moment = self._store.expiry(token) if token else None
+        if moment is None:
+            return {}
+        until = datetime.fromtimestamp(moment, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+        return {"GitHub-Authentication-Token-Expiration": until}
 
     def _let_in(self, request: Request, token: str, needs: str) -> dict[str, str]:
         if not request.headers.get("user-agent"):

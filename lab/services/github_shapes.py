@@ -85,8 +85,8 @@ class Shapes:
             "updated_at": CREATED,
         }
 
-    def repository(self, pushed_at: str) -> Shape:
-        """The repository in full."""
+    def repository(self, pushed_at: str, *, may_write: bool = True) -> Shape:
+        """The repository in full, as a caller sees it who may or may not write."""
         counts = ("forks_count", "stargazers_count", "watchers_count", "open_issues_count")
         short = ("forks", "watchers", "open_issues", "network_count", "subscribers_count", "size")
         return {
@@ -121,7 +121,7 @@ class Shapes:
             "pushed_at": pushed_at,
             "updated_at": pushed_at,
             "license": None,
-            "permissions": {"admin": True, "push": True, "pull": True},
+            "permissions": {"admin": may_write, "push": may_write, "pull": True},
         }
 
     def _repository_urls(self) -> Shape:

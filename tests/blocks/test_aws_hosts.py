@@ -268,3 +268,22 @@ def test_errors_without_an_answer_are_told_apart_by_their_class(
 def test_a_session_without_a_region_is_a_configuration_error() -> None:
     with pytest.raises(ConfigurationError, match="NoRegionError"):
         AwsHosts(boto3.Session("AKIA", "secret"), {})
+
+
+@pytest.mark.parametrize(
+    ("code", "may"),
+    [("InvalidCommandId", True), ("AccessDeniedException", False), ("ValidationException", True)],
+)
+def test_whether_commands_may_be_cancelled_is_asked_with_one_that_does_not_exist(
+    code: str, may: bool
+) -> None:
+    with LoopbackServer(Scripted(400, {"__type": code, "message": "no"})) as server:
+        assert door_to(server).may_cancel() is may
+
+
+def test_an_aws_that_is_away_does_not_say_what_may_be_cancelled() -> None:
+    with LoopbackServer(Scripted(200, {})) as server:
+        assert door_to(server).may_cancel()
+        gone = door_to(server)
+    with pytest.raises(HostUnreachable):
+        gone.may_cancel()

@@ -112,3 +112,20 @@ def test_a_doppler_that_is_away_is_transient() -> None:
 
 def test_the_token_does_not_show() -> None:
     assert TOKEN not in repr(block_at("http://127.0.0.1:1"))
+
+
+def test_the_configs_tokens_are_listed_without_their_text(serve: Serve) -> None:
+    rows = [
+        {"slug": "a", "access": "read", "expires_at": "2026-12-01T00:00:00Z", "key": "x"},
+        {},
+        5,
+    ]
+    doppler = serve(httpx.Response(200, json={"tokens": rows}))
+    first, second = doppler.tokens()
+    assert (first.slug, first.access, first.expires) == ("a", "read", "2026-12-01T00:00:00Z")
+    assert (second.slug, second.expires) == ("", "")
+
+
+def test_a_token_that_may_not_list_tokens_is_refused(serve: Serve) -> None:
+    with pytest.raises(SecretsError):
+        serve(httpx.Response(403, json={"messages": ["no"]})).tokens()

@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from blocks.git import SourceRepository, cache_folder
-from delivery.errors import AccessDenied, RevisionNotFound, SourceUnavailable
+from delivery.errors import AccessDenied, RevisionNotFound, SourceError, SourceUnavailable
 from tests.repositories import WorkingRepository
 
 TOKEN = "ghp_" + "a1b2c3d4e5f6g7h8i9j0"
@@ -578,3 +578,33 @@ def test_clones_are_kept_in_the_users_cache_unless_told_otherwise() -> None:
     assert cache_folder({"TT_CACHE": "/srv/clones"}) == Path("/srv/clones")
     assert cache_folder({"XDG_CACHE_HOME": "/c"}) == Path("/c/tt-deploy/git")
     assert cache_folder({}) == Path.home() / ".cache/tt-deploy/git"
+
+
+def test_files_are_read_at_the_revision_itself(
+    application: WorkingRepository, clone: SourceRepository
+) -> None:
+    application.write("src/main/application.yml", "one: 1\n")
+    first = application.commit("feat: with a file")
+    application.write("src/main/application.yml", "two: 2\n")
+    application.commit("feat: changed")
+    clone.refresh()
+    assert clone.text_of(first, "src/main/application.yml") == "one: 1\n"
+    assert clone.files_below(first, "src/main") == ["src/main/application.yml"]
+    assert clone.files_below(first, "nowhere") == []
+    with pytest.raises(SourceError):
+        clone.text_of(first, "nothing")
+
+
+def test_how_far_a_branch_has_gone_on_is_counted_if_it_leads_there(
+    application: WorkingRepository, clone: SourceRepository
+) -> None:
+    old = application.head()
+    application.commit("feat: two")
+    new = application.commit("feat: three")
+    application.git("checkout", "--quiet", "-b", "aside", old)
+    aside = application.commit("feat: elsewhere")
+    clone.refresh()
+    assert clone.commits_between(old, new) == 2
+    assert clone.commits_between(new, new) == 0
+    assert clone.commits_between(aside, new) is None
+    assert clone.commits_between("f" * 40, new) is None

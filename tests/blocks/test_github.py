@@ -297,3 +297,24 @@ def test_over_a_real_socket_and_when_that_is_gone() -> None:
     with pytest.raises(SourceUnavailable, match="ConnectError") as caught:
         away.tag_commit("v0.1.0")
     assert TOKEN not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("rights", "push"), [({"push": True}, True), ({"pull": True}, False), (None, False)]
+)
+def test_what_the_token_may_do_and_when_it_ends(rights: object, push: bool) -> None:
+    ends = {"GitHub-Authentication-Token-Expiration": "2026-12-01 00:00:00 UTC"}
+
+    def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(200, headers=ends, json={"permissions": rights})
+
+    access = open_door(answer).access()
+    assert (access.push, access.expires) == (push, "2026-12-01 00:00:00 UTC")
+
+
+def test_a_token_that_github_does_not_accept_has_no_access() -> None:
+    def answer(_: httpx.Request) -> httpx.Response:
+        return httpx.Response(401, json={"message": "Bad credentials"})
+
+    with pytest.raises(AccessDenied, match="Bad credentials"):
+        open_door(answer).access()

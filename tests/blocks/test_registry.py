@@ -233,3 +233,21 @@ def test_any_other_registry_is_spoken_to_with_tls() -> None:
 
     assert open_registry(note, "localhost.example").find("v0.1.0") is None
     assert asked == ["https://localhost.example/v2/tt-lab/tt-backend/manifests/v0.1.0"]
+
+
+def test_an_image_is_described_by_its_size_and_platform() -> None:
+    configuration = {"os": "linux", "architecture": "amd64", "config": {}}
+    manifest = {
+        "config": {"digest": digest_of(configuration)},
+        "layers": [{"size": 1000}, {"size": 234}],
+    }
+    index = {"manifests": [{"digest": digest_of(manifest), "platform": {"os": "linux"}}]}
+    for documents in ((configuration, manifest), (configuration, manifest, index)):
+        seen = open_registry(stored(*documents, tag="latest")).describe("latest")
+        assert seen is not None
+        assert (seen.compressed_bytes, seen.platform) == (1234, "linux/amd64")
+        assert seen.reference == f"ghcr.io/tt-lab/tt-backend@{digest_of(documents[-1])}"
+
+
+def test_what_is_not_there_is_not_described() -> None:
+    assert open_registry(stored({"config": {}}, tag="v1")).describe("latest") is None

@@ -45,6 +45,13 @@ def test_old_runs_go_every_night(environment: str) -> None:
     assert schedule["cron"] == "20 4 * * *"
 
 
+@pytest.mark.parametrize("environment", ["staging", "production"])
+def test_drift_is_looked_for_every_hour(environment: str) -> None:
+    (schedule,) = of("drift", environment)["schedules"]
+    assert schedule.get("active", True)
+    assert schedule["cron"] == "17 * * * *"
+
+
 def test_nothing_runs_by_itself_in_the_lab() -> None:
     lab = [
         schedule for each in SCHEDULED if each["name"] == "lab" for schedule in each["schedules"]

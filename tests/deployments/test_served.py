@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[2]
 WRITTEN: dict[str, Any] = yaml.safe_load((ROOT / "prefect.yaml").read_text())
 SERVED: list[dict[str, Any]] = WRITTEN["deployments"]
 NAMES = {path.stem for path in ENVIRONMENTS.glob("*.yaml")}
-STAGES = {"deploy", "rollback", "healthcheck", "release", "build", "rollout", "verify"}
+STAGES = {"deploy", "rollback", "healthcheck", "release", "build", "rollout", "verify", "preflight"}
 
 
 def flow_of(entrypoint: str) -> Flow[..., Any]:

@@ -70,7 +70,7 @@ def test_each_service_failing_once_is_waited_out(delivering: Delivering) -> None
     assert (done.status, done.outcome) == (0, "DEPLOYED"), done.said
 
 
-def test_a_script_that_fails_on_the_host_fails_the_deploy_in_its_own_words(
+def test_a_host_without_its_token_is_refused_before_anything_is_touched(
     delivering: Delivering,
 ) -> None:
     serving = delivering.serving()
@@ -81,7 +81,7 @@ def test_a_script_that_fails_on_the_host_fails_the_deploy_in_its_own_words(
     finally:
         delivering.lab.exec("mv", "/etc/tt-secrets/elsewhere", "/etc/tt-secrets/doppler-token")
 
-    assert (done.status, done.outcome) == (1, "FAILED"), done.said
+    assert (done.status, done.outcome) == (1, "REFUSED"), done.said
     assert "/etc/tt-secrets/doppler-token does not exist" in done.answer["failure"]["message"]
     assert done.answer["failure"]["where"] == "TT-ec2-1"
     assert done.answer["failure"]["next_command"]

@@ -16,19 +16,31 @@ from prefect_aws.client_parameters import AwsClientParameters
 from prefect_docker import DockerRegistryCredentials
 from pydantic import SecretStr
 
+from blocks.doppler import DopplerSecrets
 from blocks.environment import Environment
 from delivery.report import Report
 from deployments.server import ensure_limit
 from flows.ending import report_of
 from flows.rollout import rollout
 from tests.fake_environment import SECRETS, settings
-from tests.fakes import Handler, RegistryDouble, served
+from tests.fakes import DopplerDouble, Handler, RegistryDouble, served
 from tests.prefect_world import run_log
 from tests.repositories import GitHubOf, WorkingRepository
 from tests.scripted_hosts import SHA, HostWorld, ScriptedHosts
 from tests.slack_double import SlackDouble
 
 __all__ = ["run_log"]
+
+
+COMPOSE = """\
+services:
+  app:
+    image: ${APP_IMAGE:?by digest}
+    environment: {DDL_AUTO: "${DDL_AUTO:?what Hibernate does}"}
+  gateway:
+    image: haproxy
+    ports: ["8080:8080"]
+"""
 
 
 @dataclass
@@ -42,6 +54,7 @@ class World:
     github: GitHubOf
     registry: RegistryDouble
     slack: SlackDouble
+    doppler: DopplerDouble
 
     @property
     def host(self) -> HostWorld:
@@ -87,6 +100,7 @@ class Registered:
     github: Relay
     registry: Relay
     slack: Relay
+    doppler: Relay
 
 
 @pytest.fixture(scope="session")
@@ -95,8 +109,8 @@ def registered(
 ) -> Iterator[Registered]:
     """An environment on Prefect's test server, quick to judge: one look, a second's patience."""
     source = tmp_path_factory.mktemp("source") / "application"
-    aws, github, registry, slack = Relay(), Relay(), Relay(), Relay()
-    with served(aws, github, registry, slack) as (at_aws, at_github, at_registry, at_slack):
+    relays = [Relay() for _ in range(5)]
+    with served(*relays) as (at_aws, at_github, at_registry, at_slack, at_doppler):
         webhook = f"{at_slack.url}/services/T1/B1/{SECRETS['slack']}"
         image = f"{at_registry.address}/tt/app"
         Environment(
@@ -105,6 +119,7 @@ def registered(
                 image=image,
                 git_url=str(source),
                 github_api_url=at_github.url,
+                preflight={"agent_patience_seconds": 0},
                 slack=SlackWebhook(url=SecretStr(webhook), allow_private_urls=True),
                 health={
                     "passes": 1,
@@ -120,6 +135,12 @@ def registered(
                     region_name="ap-northeast-2",
                     aws_client_parameters=AwsClientParameters(endpoint_url=at_aws.url),
                 ),
+                doppler=DopplerSecrets(
+                    project="tt",
+                    config="prd",
+                    service_token=SecretStr(SECRETS["doppler"]),
+                    api_url=at_doppler.url,
+                ),
                 registry=DockerRegistryCredentials(
                     username="tt-bot",
                     password=SecretStr(SECRETS["registry"]),
@@ -127,7 +148,7 @@ def registered(
                 ),
             )
         ).save("testing", overwrite=True)
-        yield Registered("testing", image, source, aws, github, registry, slack)
+        yield Registered("testing", image, source, *relays)
 
 
 @pytest.fixture
@@ -137,13 +158,18 @@ def world(
     """The registered environment, with nothing behind its doors yet."""
     monkeypatch.setenv("TT_CACHE", str(tmp_path / "cache"))
     application = WorkingRepository(registered.source)
+    application.write("docker/docker-compose.yml", COMPOSE)
+    application.write("monitoring/alertmanager/alertmanager.yml", "route: {receiver: none}\n")
     application.commit("feat: first")
     aws, github, registry = ScriptedHosts(), GitHubOf(application), RegistryDouble()
     slack = registered.slack.to = SlackDouble()
+    doppler = registered.doppler.to = DopplerDouble()
     registered.aws.to, registered.github.to, registered.registry.to = aws, github, registry
     with get_client(sync_client=True) as client:
         ensure_limit(client, f"deploy-{registered.name}")
     # Each flow would wait up to a second for its heart to stop beating.
     with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
-        yield World(registered.name, registered.image, application, aws, github, registry, slack)
+        yield World(
+            registered.name, registered.image, application, aws, github, registry, slack, doppler
+        )
     shutil.rmtree(registered.source)

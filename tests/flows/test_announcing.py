@@ -61,7 +61,7 @@ def test_a_dry_run_is_announced_to_nobody(world: World) -> None:
 def test_a_failure_before_anything_was_known_is_announced_with_its_finding(world: World) -> None:
     deployed(world, revision="no-such")
     (ended,) = world.slack.told
-    assert ended.facts["Outcome"] == "FAILED"
+    assert ended.facts["Outcome"] == "REFUSED"
     assert "no-such" in str(ended.message["blocks"])
 
 

@@ -121,7 +121,7 @@ def test_a_rejected_deploy_is_refused_in_the_approver_s_words_and_touches_nothin
     assert report.failure is not None
     assert "Lee rejected" in report.failure.message
     assert "not on a friday" in report.failure.message
-    assert set(guarded.host.steps) == {"observe"}
+    assert set(guarded.host.steps) == {"preflight", "plan", "observe"}  # its dry run, too
     assert guarded.github.asked("POST") == []
 
 

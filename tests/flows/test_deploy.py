@@ -51,10 +51,11 @@ class TestDeploy:
         report = deployed(world, dry_run=True)
         assert report.outcome is Outcome.PLANNED
         assert (report.version, report.revision) == ("0.1.0-develop.0", world.application.head())
-        assert world.host.steps == ["observe", "plan"]
-        assert world.github.requests == []
-        assert world.registry.requests == []
+        assert world.host.steps == ["preflight", "plan"]
+        assert {each.method for each in world.github.requests} == {"GET"}
+        assert {each.method for each in world.registry.requests} == {"GET"}
         assert world.application.git("tag") == ""
+        assert "way back" in latest_artifact(f"preflight-{world.name}")["data"]
 
     def test_a_dry_run_says_what_would_happen_to_each_service(self, world: World) -> None:
         world.running("v0.0.1")
@@ -109,11 +110,11 @@ class TestDeploy:
 
     def test_a_revision_that_is_not_there_touches_nothing(self, world: World) -> None:
         report = deployed(world, revision="v9.9.9")
-        assert report.outcome is Outcome.FAILED
+        assert report.outcome is Outcome.REFUSED
         assert report.failure is not None
         assert "'v9.9.9'" in report.failure.message
-        assert world.host.steps == ["observe"]
-        assert world.github.requests == []
+        assert world.host.steps == ["preflight"]
+        assert world.github.asked("POST") == []
 
     def test_the_run_is_named_for_people(self, world: World) -> None:
         for revision, name in ((None, "head of the branch"), ("no-such", "no-such")):
@@ -132,7 +133,7 @@ class TestDeploy:
         assert printed(capsys)["outcome"] == "PLANNED"
         assert deploying.main([*arguments, "--revision", "nothing"]) == 1
         answer = printed(capsys)
-        assert (answer["outcome"], answer["environment"]) == ("FAILED", world.name)
+        assert (answer["outcome"], answer["environment"]) == ("REFUSED", world.name)
         assert "'nothing'" in answer["failure"]["message"]
 
 
@@ -232,4 +233,4 @@ class TestRollback:
         arguments = ["--environment", world.name, "--to", "v7.7.7", "--json"]
         assert rollback.main(arguments) == 1
         assert printed(capsys)["outcome"] == "REFUSED"
-        assert (world.host.image, world.host.steps) == (image, ["observe"])
+        assert (world.host.image, world.host.steps) == (image, ["preflight"])

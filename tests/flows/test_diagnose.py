@@ -98,13 +98,17 @@ class TestByItself:
         assert world.rolled_out("v9.9.9").outcome is Outcome.REFUSED
         assert "diagnose" not in world.host.steps
 
-    def test_a_host_that_did_not_answer_is_asked_about_though_untouched(self, world: World) -> None:
+    def test_a_host_that_does_not_answer_was_named_by_preflight_and_is_not_asked_again(
+        self, world: World
+    ) -> None:
         world.built("v1.0.0")
-        world.host.fail("observe", Ended("Cancelled"), times=5)
-        world.aws.ping = "ConnectionLost"
+        world.host.fail("preflight", Ended("Cancelled"))
         report = world.rolled_out("v1.0.0")
-        assert report.outcome is Outcome.FAILED
-        assert report.findings[0].cause.value == "host-unreachable"
+        assert (report.outcome, report.findings) == (Outcome.REFUSED, ())
+        assert report.failure is not None
+        assert "Preflight: preflight script: The command ended as Cancelled" in (
+            report.failure.message
+        )
 
     def test_a_diagnosis_that_fails_makes_nothing_worse(
         self, world: World, run_log: list[str], monkeypatch: pytest.MonkeyPatch

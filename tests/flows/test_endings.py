@@ -58,7 +58,7 @@ class TestARolloutUnderWay:
         world.host.under_way = "rollout-1-v1-0-9"
         report = world.rolled_out("v1.1.0")
         assert report.outcome is Outcome.DEPLOYED
-        assert world.host.steps[:4] == ["observe", "await", "observe", "sync"]
+        assert world.host.steps[:4] == ["preflight", "await", "preflight", "sync"]
         words = "another rollout (job rollout-1-v1-0-9) is under way on this host; waiting, 600 s"
         assert any(words in line for line in run_log)
 
@@ -69,5 +69,5 @@ class TestARolloutUnderWay:
         world.host.fail("await", failed("the rollout is still under way after 600 s"))
         report = world.rolled_out("v1.1.0")
         assert report.outcome is Outcome.FAILED
-        assert world.host.steps[:2] == ["observe", "await"]
+        assert world.host.steps[:2] == ["preflight", "await"]
         assert not {"sync", "pull", "rollout"} & {*world.host.steps}

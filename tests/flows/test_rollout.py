@@ -38,7 +38,7 @@ class TestGoingWell:
         world.built("v1.1.0")
         report = world.rolled_out("v1.1.0")
         steps = world.host.steps
-        assert steps[: steps.index("rollout") + 1] == ["observe", *PREPARE, "rollout"]
+        assert steps[: steps.index("rollout") + 1] == ["preflight", *PREPARE, "rollout"]
         assert (report.previous_version, report.version) == ("1.0.0", "1.1.0")
         (row,) = json.loads(latest_artifact(f"containers-{world.name}")["data"])
         assert (row["service"], row["image"]) == ("app", world.host.image)
@@ -196,14 +196,14 @@ class TestNotGettingThere:
     def test_an_image_that_does_not_exist_is_refused_untouched(self, world: World) -> None:
         report = world.rolled_out("v9.9.9")
         assert report.outcome is Outcome.REFUSED
-        assert world.host.steps == ["observe"]
+        assert world.host.steps == ["preflight"]
 
     def test_a_host_that_saw_a_newer_deploy_is_not_touched(self, world: World) -> None:
         world.built("v1.0.0")
         world.host.generation = 99_999_999_999_999
         report = world.rolled_out("v1.0.0")
         assert report.outcome is Outcome.REFUSED
-        assert world.host.steps == ["observe"]
+        assert world.host.steps == ["preflight"]
 
 
 class TestDataStores:

@@ -63,4 +63,7 @@ def test_a_host_that_is_looked_at_names_the_job(machine: Machine) -> None:
     machine.program("docker", '[ "$1" = version ] && echo "Docker 28"; exit 0')
     inputs = {"TT_CLONE": str(machine.root), "TT_PROJECT": "tt", "TT_APP_SERVICE": "app"}
     with under_way(machine, seconds=60):
-        assert machine.run_file("observe", "jobs", "gateway", **inputs).result["under_way"] == JOB
+        assert (
+            machine.run_file("observe", "jobs", "gateway", "state", **inputs).result["under_way"]
+            == JOB
+        )

@@ -141,7 +141,7 @@ def record(machine: Machine, version: str, generation: int) -> Ran:
 
 def observe(machine: Machine, **inputs: str) -> Ran:
     usual = {"TT_CLONE": str(machine.root), "TT_PROJECT": "tt", "TT_APP_SERVICE": "app"}
-    return machine.run_file("observe", "jobs", "gateway", **{**usual, **inputs})
+    return machine.run_file("observe", "jobs", "gateway", "state", **{**usual, **inputs})
 
 
 def seen(machine: Machine) -> ObservedHost:

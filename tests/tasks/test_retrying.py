@@ -4,9 +4,11 @@ import pytest
 from prefect import flow, task
 from prefect.cache_policies import NO_CACHE
 
+import tasks.drift
 import tasks.health
 import tasks.hosts
 import tasks.image
+import tasks.preflight
 import tasks.release
 import tasks.stack
 import tasks.takeover
@@ -81,6 +83,12 @@ STEPS = [
     tasks.image.build_image_and_push,
     tasks.image.find_built_release,
     tasks.image.check_image_is_there,
+    tasks.preflight.see_hosts,
+    tasks.preflight.ask_services,
+    tasks.preflight.read_needs,
+    tasks.drift.follow_branch,
+    tasks.drift.ask_names,
+    tasks.drift.deploy_is_at_work,
     tasks.release.find_revision,
     tasks.release.make_tag_and_release,
 ]

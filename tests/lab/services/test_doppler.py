@@ -284,3 +284,13 @@ def test_a_signal_reaches_the_command(doppler: Doppler, tmp_path: Path) -> None:
     running.terminate()
     assert running.wait(30) == 3
     assert told.exists()
+
+
+def test_whose_token_it_is_can_be_asked_with_a_token_of_any_config(doppler: Doppler) -> None:
+    doppler.lab("POST", "tokens", {"text": "dp.st.x.other", "project": "other", "slug": "the-slug"})
+    said = doppler.run("me", "--json", DOPPLER_TOKEN="dp.st.x.other")
+    assert said.returncode == 0, said.stderr
+    assert '"slug": "the-slug"' in said.stdout
+    assert "dp.st.x.other" not in said.stdout
+    refused = doppler.run("me", DOPPLER_TOKEN="dp.st.nobody")
+    assert (refused.returncode, "Invalid Auth token" in refused.stderr) == (1, True)

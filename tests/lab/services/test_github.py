@@ -63,6 +63,18 @@ def test_an_unknown_an_expired_and_a_missing_token_are_refused(github: httpx.Cli
     assert (made.status_code, made.json()["message"]) == (401, "Requires authentication")
 
 
+def test_a_repository_says_what_the_token_may_and_every_answer_when_it_ends(
+    github: httpx.Client,
+) -> None:
+    assert github.get(REPO).json()["permissions"]["push"] is True
+    reader = {"text": "ghp_reader", "permissions": {}, "expires_at": 4_102_444_800}
+    github.post("/_lab/tokens", json=reader)
+    answer = github.get(REPO, headers={"Authorization": "Bearer ghp_reader"})
+    assert answer.json()["permissions"]["push"] is False
+    ends = answer.headers["github-authentication-token-expiration"]
+    assert ends == "2100-01-01 00:00:00 UTC"
+
+
 @pytest.mark.parametrize(
     ("path", "body"),
     [
