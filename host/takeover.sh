@@ -117,7 +117,7 @@ start_candidate() {
 has_crashed() { ! is_running "$candidate" || [ "$(restarts_of "$candidate")" != "$restarts_at_first" ]; }
 
 fail_as_crashed() {
-    fail "$candidate crashed while it $1" "less $tt_log   # on the host; it has the end of the container's log"
+    fail "$candidate $1" "less $tt_log   # on the host; it has the end of the container's log"
 }
 
 # Ready N times in a row, and UP or at least no worse than the release that serves.
@@ -126,7 +126,7 @@ gate() {
     while ((passes < TT_GATE_PASSES)); do
         ((SECONDS < deadline)) || fail "$candidate was not ready within $TT_GATE_SECONDS s${worse:+; not UP: $worse}" \
             "less $tt_log   # on the host; it has the end of the container's log"
-        if has_crashed; then fail_as_crashed started; fi
+        if has_crashed; then fail_as_crashed "crashed while it started"; fi
         worse=""
         if ! is_ready "$candidate"; then
             passes=0 worse="readiness"
@@ -179,7 +179,7 @@ soak() {
     local deadline=$((SECONDS + TT_SOAK_SECONDS)) before now requests errors
     before=$(gateway_counts "$candidate_slot")
     while ((SECONDS < deadline)); do
-        if has_crashed; then fail_as_crashed "was watched"; fi
+        if has_crashed; then fail_as_crashed "crashed while it was watched"; fi
         now=$(gateway_counts "$candidate_slot")
         requests=$((${now% *} - ${before% *})) errors=$((${now#* } - ${before#* }))
         if ((errors >= 3 && errors * 100 > requests * TT_SOAK_ERRORS)); then
@@ -189,7 +189,7 @@ soak() {
             fail "$candidate stopped answering while it was watched"
         sleep 0.5
     done
-    if has_crashed; then fail_as_crashed "was watched"; fi
+    if has_crashed; then fail_as_crashed "crashed while it was watched"; fi
     note_takeover "$candidate" "$restarts_at_first"
 }
 
