@@ -11,7 +11,25 @@ from tests.e2e.delivering import Delivering
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 
-def test_a_first_deploy_brings_an_empty_host_to_a_healthy_release(delivering: Delivering) -> None:
+# Everything that the product ever put on a host but its images.
+_EMPTY = """
+docker ps --all --quiet --filter label=com.docker.compose.project=tt | xargs -r docker rm --force
+for kind in volume network; do
+    docker $kind ls --quiet --filter label=com.docker.compose.project=tt | xargs -r docker $kind rm
+done
+rm -rf /var/lib/tt-deploy
+"""
+
+
+@pytest.fixture
+def empty_host(delivering: Delivering) -> None:
+    """A host where nothing was ever deployed, whatever ran in this lab before."""
+    delivering.lab.exec("bash", "-ec", _EMPTY)
+
+
+def test_a_first_deploy_brings_an_empty_host_to_a_healthy_release(
+    delivering: Delivering, empty_host: None
+) -> None:
     done = delivering.run("deploy", "--reason", "first of all", "--actor", "a test")
 
     assert (done.status, done.outcome) == (0, "DEPLOYED"), done.said

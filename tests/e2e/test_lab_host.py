@@ -2,6 +2,7 @@
 
 import http.client
 import subprocess
+from collections.abc import Iterator
 
 import pytest
 
@@ -42,7 +43,20 @@ def test_public_images_come_through_the_mirror_without_the_internet(lab: Running
     assert said.startswith("Redis server v=7")
 
 
-def test_what_a_container_publishes_on_the_host_answers_on_this_machine(lab: RunningLab) -> None:
+@pytest.fixture
+def free_port_8080(lab: RunningLab) -> Iterator[None]:
+    """The application's port on the host, given back to the stack if that is up."""
+    holders = lab.exec("docker", "ps", "--quiet", "--filter", "publish=8080").split()
+    for holder in holders:
+        lab.exec("docker", "stop", holder)
+    yield
+    for holder in holders:
+        lab.exec("docker", "start", holder)
+
+
+def test_what_a_container_publishes_on_the_host_answers_on_this_machine(
+    lab: RunningLab, free_port_8080: None
+) -> None:
     port = int(str(lab.status["app_url"]).rpartition(":")[2])
     lab.exec("docker", "run", "--detach", "--rm", "--name=page", "--publish=8080:3000",
              "grafana/grafana:12.3.0")  # fmt: skip
@@ -55,8 +69,10 @@ def test_what_a_container_publishes_on_the_host_answers_on_this_machine(lab: Run
         except OSError:
             return False
 
-    assert wait_until(answers, 20)
-    lab.exec("docker", "rm", "--force", "page")
+    try:
+        assert wait_until(answers, 20)
+    finally:
+        lab.exec("docker", "rm", "--force", "page")
 
 
 def test_the_outside_world_is_out_of_reach_at_once(lab: RunningLab) -> None:

@@ -1,0 +1,50 @@
+"""What else breaks while a release takes over: a registry that dies, a database that is down."""
+
+import pytest
+
+from benchmarks.load import together
+from tests.e2e.delivering import Delivering
+
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+
+_AWAY_SECONDS = 15
+
+
+@pytest.fixture(autouse=True)
+def serving(delivering: Delivering) -> str:
+    """A healthy release serves; its version."""
+    if not delivering.serving():
+        assert delivering.run("deploy").outcome == "DEPLOYED"
+    return delivering.serving()
+
+
+def test_a_registry_that_dies_in_mid_pull_costs_time_and_no_request(
+    delivering: Delivering, serving: str
+) -> None:
+    sha = delivering.commit("fix", message="fix: pulled from a registry that dies")
+    assert delivering.run("build", "--revision", sha).status == 0
+    blobs = ("--match", "GET /v2/.*/blobs/", "--for", str(_AWAY_SECONDS))
+    delivering.lab.command("fault", "registry", "reset", *blobs)
+    try:
+        with delivering.under_load() as loads:
+            done = delivering.run("deploy", "--revision", sha)
+    finally:
+        delivering.lab.command("fault", "registry", "clear")
+
+    assert (done.status, done.outcome) == (0, "DEPLOYED"), done.said
+    assert together(loads).failed == []
+    assert delivering.serving() != serving
+    assert len(delivering.app_containers()) == 1
+
+
+def test_a_database_that_was_down_before_is_started_and_not_held_against_the_release(
+    delivering: Delivering,
+) -> None:
+    sha = delivering.commit("fix", message="fix: deployed while Postgres is down")
+    delivering.lab.exec("docker", "stop", "tt-postgres-1")
+
+    done = delivering.run("deploy", "--revision", sha)
+
+    assert (done.status, done.outcome) == (0, "DEPLOYED"), done.said
+    assert "tt-postgres-1" in delivering.containers()
+    assert delivering.record()[-1]["revision"] == sha
