@@ -41,7 +41,7 @@ def test_deploys_failures_and_rollbacks_are_told_with_the_four_figures(lately: W
 
     assert [(each.kind, each.outcome) for each in told.deliveries[:4]] == [
         ("rollback", Outcome.REFUSED),
-        ("deploy", Outcome.FAILED),
+        ("deploy", Outcome.REFUSED),
         ("rollout", Outcome.ROLLED_BACK),
         ("deploy", Outcome.DEPLOYED),
     ]

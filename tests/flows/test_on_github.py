@@ -75,7 +75,7 @@ def test_a_grafana_that_does_not_take_the_mark_fails_no_deploy(
 def test_a_dry_run_and_a_refusal_before_anything_was_known_write_nothing(world: World) -> None:
     deployed(world, dry_run=True)
     ended(world.name, raising(Refused("Not now.")))
-    assert world.github.requests == []
+    assert [asked for asked in world.github.requests if asked.method != "GET"] == []
 
 
 @pytest.mark.parametrize("status", [403, 404, 500, 429])
