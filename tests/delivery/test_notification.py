@@ -83,3 +83,10 @@ def test_nothing_means_nothing_even_for_problems() -> None:
 def test_what_makes_no_sense_is_refused_where_it_comes_in(said: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         NotificationPolicy(**said)
+
+
+def test_the_quiet_hours_are_those_of_the_time_zone_that_was_named() -> None:
+    policy = NotificationPolicy(quiet_hours="22:00-08:00", time_zone="Europe/Berlin")
+    midnight_in_berlin = datetime.datetime(2026, 1, 1, 23, 0, tzinfo=datetime.UTC)
+    assert not policy.wants(Weight.CHANGE, at=midnight_in_berlin)
+    assert policy.wants(Weight.CHANGE, at=midnight_in_berlin + datetime.timedelta(hours=9))

@@ -17,7 +17,7 @@ docker ps --all --quiet --filter label=com.docker.compose.project=tt | xargs -r 
 for kind in volume network; do
     docker $kind ls --quiet --filter label=com.docker.compose.project=tt | xargs -r docker $kind rm
 done
-rm -rf /var/lib/tt-deploy
+rm -rf /var/lib/tt-deploy/*
 """
 
 
