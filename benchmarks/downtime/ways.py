@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.load import Load, together
+from lab.processes import wait_until
 from tools.driving import ROOT, Delivering
 
 _BARE = Path(__file__).with_name("bare.sh")
@@ -68,7 +69,8 @@ class Comparison:
         """Today's script, and Compose for the app alone; the host is ours again afterwards."""
         self._on_host("prepare", self._new_release())
         try:
-            self._wait(self._delivering.serving, "the application to hold port 8080 itself")
+            if not wait_until(lambda: bool(self._delivering.serving()), _UNTIL_SERVING_SECONDS):
+                raise RuntimeError("the application never answered on port 8080 without a gateway")
             return [
                 self._measured("today's script, bare", lambda new: self._on_host("script", new)),
                 self._measured("compose up -d app", lambda new: self._on_host("app", new)),
@@ -121,11 +123,3 @@ class Comparison:
             check=True,
             timeout=_SECONDS,
         )
-
-    @staticmethod
-    def _wait(holds: Callable[[], object], what: str) -> None:
-        deadline = time.monotonic() + _UNTIL_SERVING_SECONDS
-        while not holds():
-            if time.monotonic() > deadline:
-                raise RuntimeError(f"waited {_UNTIL_SERVING_SECONDS} s in vain for {what}")
-            time.sleep(0.5)
