@@ -215,6 +215,7 @@ def _apply(target: Environment, finding: Finding) -> None:
     action = finding.remedy.action
     if action is Action.PRUNE:
         inputs["TT_RETAIN"] = str(target.rollout.retained_releases)
+        inputs["TT_STOP_SECONDS"] = str(target.rollout.stop_seconds)
         _run(target, host, "prune", inputs, PrunedImages)
         return
     inputs |= {"TT_ACTION": str(action), "TT_CONTAINER": finding.remedy.container}

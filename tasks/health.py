@@ -42,7 +42,7 @@ def probe_actuator(target: Environment, host: Host) -> Probe:
             answer = run_script(
                 target.hosts_door(),
                 [host],
-                _looks(target, "probe_actuator", libraries=("gateway", "application")),
+                _looks(target, "probe_actuator"),
                 ActuatorSamples,
             )
             sights = answer[host.name].samples
@@ -125,8 +125,6 @@ def _looks(
     target: Environment,
     step: str,
     inputs: dict[str, str] | None = None,
-    *,
-    libraries: tuple[str, ...] = (),
 ) -> ScriptRun:
     policy = target.health
     span = policy.passes * (policy.pause_seconds + 45)
@@ -140,5 +138,4 @@ def _looks(
         },
         int(min(span, policy.deadline_seconds) + 15),
         target.timeouts.delivery,
-        libraries,
     )

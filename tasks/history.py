@@ -124,7 +124,7 @@ def publish_history(history: History) -> None:
 def push_figures(target: Environment, history: History) -> None:
     """Have the hosts' Prometheus keep the figures, for Grafana; a warning if it does not."""
     inputs = {**layout_inputs(target), "TT_METRICS": history.as_metrics()}
-    run = ScriptRun("publish", inputs, 60, target.timeouts.delivery, ("monitoring",))
+    run = ScriptRun("publish", inputs, 60, target.timeouts.delivery)
 
     def on_hosts() -> Mapping[str, Published]:
         door = target.hosts_door()

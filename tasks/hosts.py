@@ -61,7 +61,6 @@ def observe_hosts(target: Environment, hosts: Sequence[Host]) -> list[HostState]
         ObservedHost,
         {},
         target.timeouts.look,
-        libraries=("jobs", "gateway", "state"),
     )
     return [host_state(name, answer) for name, answer in answers.items()]
 
@@ -84,7 +83,6 @@ def render_alertmanager(target: Environment, hosts: Sequence[Host]) -> None:
             RenderedConfiguration,
             {},
             target.timeouts.look,
-            libraries=("template",),
         )
 
 
@@ -103,7 +101,6 @@ def pull_images(
         PulledImages,
         bundle_inputs(bundle),
         target.timeouts.pull,
-        libraries=("compose", "stores"),
     )
     return tuple(
         plan_stack(
@@ -132,9 +129,7 @@ def prune_images(
         "TT_STOP_SECONDS": str(policy.stop_seconds),
     }
     seconds = target.timeouts.look + policy.stop_seconds
-    answers = run_step(
-        target, hosts, "prune", PrunedImages, inputs, seconds, libraries=("gateway", "retiring")
-    )
+    answers = run_step(target, hosts, "prune", PrunedImages, inputs, seconds)
     return {name: answer.freed_bytes for name, answer in answers.items()}
 
 
@@ -201,12 +196,10 @@ def run_step(
     kind: type[Answer],
     inputs: Mapping[str, str],
     seconds: int,
-    *,
-    libraries: tuple[str, ...] = (),
 ) -> dict[str, Answer]:
     """Run a script of ``host/`` on the hosts with an environment's inputs; log what it said."""
     given = {**layout_inputs(target), **inputs}
-    run = ScriptRun(step, given, seconds, target.timeouts.delivery, libraries)
+    run = ScriptRun(step, given, seconds, target.timeouts.delivery)
     answers = run_script(target.hosts_door(), hosts, run, kind)
     log_answers(answers)
     return answers

@@ -115,7 +115,6 @@ def _ask_hosts(
         {**layout_inputs(target), **_wishes(target, patience_seconds)},
         target.timeouts.look + patience_seconds,
         min(_DELIVERY_SECONDS, target.timeouts.delivery),
-        ("jobs", "gateway", "state", "secrets_look"),
     )
     sent = time.time()
     try:

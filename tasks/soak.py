@@ -36,7 +36,7 @@ def probe_soak(target: Environment, host: Host) -> Probe:
         "TT_QUERY": soak_query(target.soak),
         "TT_WARM_UP": str(target.soak.warm_up_seconds),
     }
-    run = ScriptRun("probe_soak", inputs, 30, target.timeouts.delivery, ("asking",))
+    run = ScriptRun("probe_soak", inputs, 30, target.timeouts.delivery)
 
     def look() -> tuple[Sample, float]:
         sight = run_script(target.hosts_door(), [host], run, SoakSight)[host.name]

@@ -4,6 +4,7 @@ SSM is asked once a poll for the whole command, never once a host. A command's o
 is not believed: it can be Success while an invocation is not.
 """
 
+import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ from delivery.errors import (
 from delivery.host_script import HostAnswer, compose_script, last_words_of, read_answer
 
 SCRIPTS = Path(__file__).parent.parent / "host"
+_SOURCED = re.compile(r'\. "\$\(dirname "\$0"\)/(\w+)\.sh"$', re.MULTILINE)
 _FIRST_POLL_SECONDS = 0.2
 _SLOWEST_POLL_SECONDS = 3.0
 _GRACE_SECONDS = 30
@@ -61,13 +63,19 @@ class ScriptRun:
     inputs: Mapping[str, str]
     execution_seconds: int
     delivery_seconds: int = 60
-    libraries: tuple[str, ...] = ()
 
 
 @lru_cache
 def script_text(name: str) -> str:
     """The text of ``host/<name>.sh``."""
     return (SCRIPTS / f"{name}.sh").read_text(encoding="utf-8")
+
+
+@lru_cache
+def script_parts(step: str) -> tuple[str, ...]:
+    """The texts of what the script of a step sources, in that order, and its own."""
+    own = script_text(step)
+    return (*map(script_text, _SOURCED.findall(own)), own)
 
 
 def run_script(
@@ -104,8 +112,7 @@ def run_script_on_each(
 ) -> dict[str, Answer | HostError]:
     """Like ``run_script``, but a host that fails is an error in the answer, not raised."""
     inputs = {"TT_STEP": run.step, **run.inputs}
-    parts = [script_text(name) for name in ("lib", *run.libraries, run.step)]
-    script = compose_script(parts, inputs)
+    script = compose_script(script_parts(run.step), inputs)
     sent = door.send(
         hosts,
         script,
@@ -185,7 +192,7 @@ def _pauses() -> Iterator[float]:
     pause = _FIRST_POLL_SECONDS
     while True:
         yield pause
-        pause = min(pause * 1.3, _SLOWEST_POLL_SECONDS)
+        pause = min(pause * 1.15, _SLOWEST_POLL_SECONDS)
 
 
 def _answer(command: _Command, host: Host, invocation: Invocation, kind: type[Answer]) -> Answer:

@@ -37,7 +37,6 @@ def preview_stack(
         PlannedStack,
         bundle_inputs(bundle),
         target.timeouts.look,
-        libraries=("compose", "stores", "template"),
     )
     return tuple(
         StackPlan(name, unknown=answer.unknown)

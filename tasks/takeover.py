@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from prefect import get_run_logger, task
 
@@ -17,22 +16,8 @@ from tasks.hosts import bundle_inputs, layout_inputs, log_answers, run_step
 from tasks.retrying import BACKOFF_SECONDS, retried
 from tasks.ssm import ScriptRun, run_script_on_each
 
-
-@dataclass(frozen=True, slots=True)
-class Strategy:
-    """A way of letting a release take over: a script of ``host/`` and what it stands on."""
-
-    script: str
-    libraries: tuple[str, ...]
-
-
-_COMMON = ("jobs", "detached", "compose", "stores", "monitoring")
-STRATEGIES = {
-    "rolling": Strategy(
-        "rollout", (*_COMMON, "gateway", "receipt", "application", "retiring", "takeover")
-    ),
-    "recreate": Strategy("recreate", _COMMON),
-}
+STRATEGIES = {"rolling": "rollout", "recreate": "recreate"}
+"""The ways of letting a release take over, each a script of ``host/``."""
 
 
 @task(name="start containers", task_run_name="start {bundle.tag}", **retried(BACKOFF_SECONDS))
@@ -56,7 +41,6 @@ def start_containers(
     that is under way, or its result: the script on the host outlives a worker that dies and
     a command that is cut off.
     """
-    strategy = STRATEGIES[target.rollout.strategy]
     inputs = {
         **layout_inputs(target),
         **bundle_inputs(bundle),
@@ -67,7 +51,7 @@ def start_containers(
         "TT_ATTEMPT": re.sub(r"[^A-Za-z0-9]+", "-", bundle.tag),
     }
     limits = (target.timeouts.start, target.timeouts.delivery)
-    run = ScriptRun(strategy.script, inputs, *limits, strategy.libraries)
+    run = ScriptRun(STRATEGIES[target.rollout.strategy], inputs, *limits)
     answers = run_script_on_each(target.hosts_door(), hosts, run, StartedContainers)
     failures = [answer for answer in answers.values() if isinstance(answer, HostError)]
     if len(failures) > target.rollout.failure_budget:
@@ -116,4 +100,4 @@ def await_rollout(target: Environment, hosts: Sequence[Host]) -> None:
     """
     seconds = target.timeouts.start
     inputs = {"TT_WAIT_SECONDS": str(seconds)}
-    run_step(target, hosts, "await", AwaitedRollout, inputs, seconds + 30, libraries=("jobs",))
+    run_step(target, hosts, "await", AwaitedRollout, inputs, seconds + 30)

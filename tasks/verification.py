@@ -28,7 +28,7 @@ def verify_watchers(target: Environment, hosts: Sequence[Host]) -> list[Check]:
     Prometheus needs a scrape or two. A host that does not answer is a failed check.
     """
     seconds = target.timeouts.look
-    run = ScriptRun("verify", layout_inputs(target), seconds, target.timeouts.delivery, ("asking",))
+    run = ScriptRun("verify", layout_inputs(target), seconds, target.timeouts.delivery)
 
     def look() -> list[Check]:
         answers = run_script_on_each(target.hosts_door(), hosts, run, WatchedStack)
@@ -77,7 +77,7 @@ def drill_alerts(target: Environment, hosts: Sequence[Host], *, now: bool) -> li
     limits = (2 * policy.drill_seconds + 60, target.timeouts.delivery)
     door, checks = target.hosts_door(), list[Check]()
     for host in hosts:
-        run = ScriptRun("drill", {**inputs, "TT_HOST": host.name}, *limits, ("asking",))
+        run = ScriptRun("drill", {**inputs, "TT_HOST": host.name}, *limits)
         try:
             drill = run_script(door, [host], run, Drill)[host.name]
         except (HostError, TransientError) as error:

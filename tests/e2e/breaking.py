@@ -78,6 +78,17 @@ class Broken:
         )
 
     @contextmanager
+    def disk_full_of_images(self) -> Iterator[None]:
+        """The same, where an image that nobody needs any more takes 400 MiB of it."""
+        self.sh(
+            "mkdir /disk/image && fallocate --length 400M /disk/image/layer && "
+            "tar --create --directory /disk/image . | docker import - ; rm -r /disk/image"
+        )
+        with self.disk_full():
+            yield
+        self.sh("docker image prune --force")
+
+    @contextmanager
     def agent_killed(self) -> Iterator[None]:
         """A Systems Manager agent that is dead, for as long as AWS needs to notice."""
         self.lab.command("fault", "host", "kill-agent")

@@ -137,6 +137,17 @@ class TestMending:
         attempt, left = mend.fn(target, first)
         assert (attempt.fixed, left, broken.token_mode()) == (True, [], "400")
 
+    def test_a_full_disk_is_freed_of_images_that_nobody_needs(
+        self, delivering: Delivering, broken: Broken, target: Environment
+    ) -> None:
+        before = delivering.containers()
+        with broken.disk_full_of_images():
+            (first, *_) = look_at(target, "disk full, to be mended")
+            attempt, left = mend.fn(target, first)
+        assert first.cause == "disk-full"
+        assert (attempt.finding.remedy.action, attempt.fixed, left) == ("prune", True, []), attempt
+        assert delivering.containers() == before
+
     def test_a_cluster_that_is_none_is_made_by_one_command(
         self, delivering: Delivering, broken: Broken, target: Environment
     ) -> None:

@@ -109,7 +109,7 @@ class TestSending:
 
     def test_libraries_of_a_step_come_before_it(self) -> None:
         door = commands([end(ONE)])
-        ran(door, run=ScriptRun("pull", {}, 60, libraries=("compose",)))
+        ran(door, run=ScriptRun("pull", {}, 60))
         script = door.sent[0][1]
         assert script.index("succeed()") < script.index("compose_files()")
         assert script.index("compose_files()") < script.index("docker login")
