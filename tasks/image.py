@@ -17,14 +17,15 @@ from delivery.released import Release
 from delivery.rollout import Bundle
 from tasks.artifacts import publish_image
 from tasks.release import open_source
-from tasks.retrying import BACKOFF_SECONDS, retried
+from tasks.retrying import BACKOFF_SECONDS, OUTAGE_SECONDS, retried
 
 _REVISION_LABEL = "org.opencontainers.image.revision"
 _VERSION_LABEL = "org.opencontainers.image.version"
-_STAGE = retried(BACKOFF_SECONDS[:2])
+_LOOK = retried(BACKOFF_SECONDS)
+_BUILD = retried(OUTAGE_SECONDS, jitter=0.3)
 
 
-@task(name="build image and push", task_run_name="build {release.tag}", **_STAGE)
+@task(name="build image and push", task_run_name="build {release.tag}", **_BUILD)
 def build_image_and_push(target: Environment, release: Release) -> Image:
     """Build the released revision and push it; an image that is there is not built again.
 
@@ -65,7 +66,7 @@ def find_image(registry: Registry, target: Environment, release: Release) -> Ima
     return Image(target.image, tag, stored.digest)
 
 
-@task(name="find built release", task_run_name="find {tag}", **_STAGE)
+@task(name="find built release", task_run_name="find {tag}", **_LOOK)
 def find_built_release(target: Environment, tag: str) -> tuple[Bundle, Image]:
     """A release by its image in the registry, which says which revision it was built from.
 
@@ -88,7 +89,7 @@ def find_built_release(target: Environment, tag: str) -> tuple[Bundle, Image]:
     return Bundle.of_image(image, version=version, revision=revision), image
 
 
-@task(name="check image", task_run_name="check that {bundle.tag} can be had", **_STAGE)
+@task(name="check image", task_run_name="check that {bundle.tag} can be had", **_LOOK)
 def check_image_is_there(target: Environment, states: Sequence[HostState], bundle: Bundle) -> Image:
     """The bundle's image, if every host has it or the registry does; else Refused."""
     repository, _, digest = bundle.image.partition("@")

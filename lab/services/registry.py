@@ -14,11 +14,11 @@ from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
-from starlette.types import ASGIApp
+from starlette.types import ASGIApp, Scope
 
 from lab.registry import registry_socket
 from lab.services.faults import STATUS, FaultRequest
-from lab.services.serving import Faulty, main
+from lab.services.serving import Faulty, main, plain_label
 from lab.settings import LabSettings
 
 METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
@@ -87,11 +87,17 @@ async def parts(answer: httpx.Response) -> AsyncIterator[bytes]:
         yield part
 
 
+def label(scope: Scope) -> str:
+    """`METHOD /path?query USER-AGENT`: tells an engine's pull from a look of the product."""
+    agent = dict(scope["headers"]).get(b"user-agent", b"").decode("latin-1")
+    return f"{plain_label(scope)} {agent}"
+
+
 def build(settings: LabSettings) -> ASGIApp:
     """The door of one lab's registry."""
     transport = httpx.AsyncHTTPTransport(uds=str(registry_socket(settings.home)))
     route = Route("/{path:path}", Door(transport).pass_on, methods=METHODS)
-    return Faulty(Starlette(routes=[route]), RegistryVoice())
+    return Faulty(Starlette(routes=[route]), RegistryVoice(), label=label)
 
 
 if __name__ == "__main__":

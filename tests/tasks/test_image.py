@@ -18,6 +18,7 @@ from tasks.image import (
     find_image,
 )
 from tasks.release import open_source
+from tasks.retrying import OUTAGE_SECONDS
 from tests.fake_environment import IMAGE, FakeEnvironment, environment
 from tests.fakes import refused
 from tests.prefect_world import latest_artifact
@@ -186,9 +187,9 @@ class TestBuilding:
             build_image_and_push(target, release(application.head()))
         assert len(target.builder_door().orders) == 1, "a failed push is not tried again"
 
-    def test_a_registry_that_is_away_for_a_moment_is_asked_again(
+    def test_a_registry_that_is_away_for_two_minutes_is_waited_for(
         self, target: FakeEnvironment, application: WorkingRepository
     ) -> None:
-        target.in_registry.fail(".", refused(), times=2)
+        target.in_registry.fail(".", refused(), times=len(OUTAGE_SECONDS))
         patient = build_image_and_push.with_options(retry_delay_seconds=0)
         assert patient(target, release(application.head())).built
