@@ -55,7 +55,7 @@ def reported(
             first(target, journal)
         with one_deploy_at_a_time(target):
             if newer := superseded_by():
-                get_run_logger().info("%s is newer and waits; stepping aside", newer)
+                get_run_logger().info("%s is newer; stepping aside", newer)
                 outcome = Outcome.SUPERSEDED
             else:
                 outcome = work(target, journal)

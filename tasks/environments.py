@@ -1,14 +1,15 @@
 """Loading an environment, and letting only one deploy into it at a time."""
 
 import datetime
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from uuid import UUID
 
 from prefect import get_client, runtime
+from prefect.client.orchestration import SyncPrefectClient
 from prefect.client.schemas.filters import (
     FlowFilter,
-    FlowFilterId,
+    FlowFilterName,
     FlowRunFilter,
     FlowRunFilterExpectedStartTime,
     FlowRunFilterState,
@@ -26,6 +27,7 @@ from delivery.errors import ConfigurationError, Refused
 
 # One that waits, or that was carried out while this one waited: slots are not given in order.
 _NEWER = [StateType.RUNNING, StateType.PENDING, StateType.SCHEDULED, StateType.COMPLETED]
+_DELIVERIES = ["deploy", "rollout", "rollback"]
 _WAIT_SECONDS = 3600.0
 _LEASE_SECONDS = 60.0
 _LONG_AGO = datetime.datetime.min.replace(tzinfo=datetime.UTC)
@@ -84,18 +86,21 @@ def refuse_the_form_of_another(environment: str) -> None:
 
 
 def superseded_by() -> str | None:
-    """The name of a newer run like this one; None if this is the newest.
+    """The name of a newer delivery to the same environment; None if this is the newest.
 
     Asked once the slot is ours: whoever finds a newer one that waits, or that came first and
-    did its work, steps aside. So of many deploys that queue up the newest has the last word.
+    did its work, steps aside. So of many deploys that queue up the newest has the last word,
+    and a deploy that was asked for before a rollback does not undo it. A rollback steps aside
+    for a newer deploy only once that has done its work: service is not kept waiting for it.
     """
     own = runtime.flow_run.id
     if not own:
         return None
     with get_client(sync_client=True) as client:
         me = client.read_flow_run(UUID(own))
+        kinds = _kinds(client, me)
         others = client.read_flow_runs(
-            flow_filter=FlowFilter(id=FlowFilterId(any_=[me.flow_id])),
+            flow_filter=FlowFilter(name=FlowFilterName(any_=sorted(set(kinds.values())))),
             flow_run_filter=FlowRunFilter(
                 state=FlowRunFilterState(type=FlowRunFilterStateType(any_=_NEWER)),
                 expected_start_time=FlowRunFilterExpectedStartTime(
@@ -103,8 +108,27 @@ def superseded_by() -> str | None:
                 ),
             ),
         )
-    newer = [run for run in others if _wants_the_same(run, me) and _age(run) > _age(me)]
+    newer = [
+        run
+        for run in others
+        if _wants_the_same(run, me) and _age(run) > _age(me) and not _may_wait(run, me, kinds)
+    ]
     return max(newer, key=_age).name if newer else None
+
+
+def _kinds(client: SyncPrefectClient, me: FlowRun) -> dict[UUID, str]:
+    """The flows whose runs may supersede each other, by id: this one's, and all deliveries."""
+    own = client.read_flow(me.flow_id)
+    named = FlowFilter(name=FlowFilterName(any_=_DELIVERIES))
+    return {own.id: own.name} | {
+        each.id: each.name for each in client.read_flows(flow_filter=named)
+    }
+
+
+def _may_wait(run: FlowRun, me: FlowRun, kinds: Mapping[UUID, str]) -> bool:
+    """Whether ``me`` is a rollback, and ``run`` something newer that has not been done yet."""
+    rolls_back = kinds[me.flow_id] == "rollback" != kinds[run.flow_id]
+    return rolls_back and run.state_type != StateType.COMPLETED
 
 
 def _wants_the_same(run: FlowRun, me: FlowRun) -> bool:

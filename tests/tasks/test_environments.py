@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from prefect import flow
+from prefect import Flow, flow
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.objects import FlowRun, State
 from prefect.states import Cancelled, Completed, Failed, Pending, Running, Scheduled
@@ -23,13 +23,27 @@ def queueing(environment: str, dry_run: bool = False) -> None:
     """Only its runs matter."""
 
 
+@flow(name="deploy")
+def deploying(environment: str) -> None:
+    """Likewise, by the name of the real one."""
+
+
+@flow(name="rollback")
+def rolling_back(environment: str) -> None:
+    """Likewise."""
+
+
 def asked(
-    environment: str, seconds_ago: float, state: State[Any] | None = None, **parameters: Any
+    environment: str,
+    seconds_ago: float,
+    state: State[Any] | None = None,
+    of: Flow[..., Any] = queueing,
+    **parameters: Any,
 ) -> FlowRun:
     """A run that was asked for so long ago, in this state."""
     with get_client(sync_client=True) as client:
         run = client.create_flow_run(
-            queueing,
+            of,
             parameters={"environment": environment, **parameters},
             state=Scheduled(scheduled_time=NOW - datetime.timedelta(seconds=seconds_ago)),
         )
@@ -77,6 +91,27 @@ def test_another_environment_a_plan_and_an_older_run_supersede_nobody(
     asked("mine", 10, Completed(), dry_run=True)
     asked("mine", 30, Completed())
     assert seen_by(old) is None
+
+
+@pytest.mark.parametrize("state", [None, Running(), Completed()], ids=str)
+def test_a_deploy_does_not_undo_a_rollback_that_was_asked_for_after_it(
+    seen_by: Callable[[FlowRun], str | None], state: State[Any] | None
+) -> None:
+    environment = f"undone-{state.type.value.lower() if state else 'scheduled'}"
+    old = asked(environment, 20, Running(), of=deploying)
+    way_back = asked(environment, 10, state, of=rolling_back)
+    assert seen_by(old) == way_back.name
+    assert seen_by(way_back) is None
+
+
+def test_a_rollback_waits_for_no_newer_deploy_but_does_not_undo_one(
+    seen_by: Callable[[FlowRun], str | None],
+) -> None:
+    way_back = asked("mended", 30, Running(), of=rolling_back)
+    asked("mended", 20, of=deploying)
+    assert seen_by(way_back) is None
+    mended = asked("mended", 10, Completed(), of=deploying)
+    assert seen_by(way_back) == mended.name
 
 
 @pytest.fixture
