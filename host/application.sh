@@ -15,6 +15,9 @@ address_of() {
     docker inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}' "$1" | cut -d' ' -f1
 }
 
+# Whether a container runs, and how often it has been restarted: "true 0"; nothing if it is gone.
+life_of() { docker inspect --format '{{.State.Running}} {{.RestartCount}}' "$1" 2>/dev/null || true; }
+
 restarts_of() { docker inspect --format '{{.RestartCount}}' "$1"; }
 
 # definition_of CONTAINER: the hash of the definition it was made from.

@@ -81,14 +81,14 @@ gateway_ask() {
     docker exec --interactive "$gateway" nc 127.0.0.1 9999 <<<"$1"
 }
 
-# Like gateway_ask for changes: HAProxy answers nothing when it obeyed.
+# gateway_tell COMMAND...: the same for changes, all in one go; HAProxy answers nothing when it
+# obeyed.
 gateway_tell() {
-    local answer
-    answer=$(gateway_ask "$1" | grep -v '^$' || true)
-    case "$answer" in
-    "" | *"no need to change"* | *"changed its FQDN"* | *"IP changed"* | *"nothing changed"*) ;;
-    *) say "gateway: '$1' -> $answer" ;;
-    esac
+    local answer commands
+    printf -v commands '%s; ' "$@"
+    answer=$(gateway_ask "${commands%; }" |
+        grep -vE '^$|no need to change|changed its FQDN|IP changed|nothing changed' || true)
+    [ -z "$answer" ] || say "gateway: '${commands%; }' -> $answer"
 }
 
 gateway_map_file() {
@@ -97,57 +97,52 @@ gateway_map_file() {
 
 # Puts a container into a slot of the running gateway and lets health checks see it.
 gateway_fill() {
-    local slot=$1 container=$2 backend
-    for backend in to_a to_b; do
-        gateway_tell "set server $backend/$slot fqdn $container"
-        gateway_tell "set server $backend/$slot state ready"
-    done
-    gateway_tell "set server to_$slot/last fqdn $container"
+    gateway_tell "set server to_a/$1 fqdn $2" "set server to_a/$1 state ready" \
+        "set server to_b/$1 fqdn $2" "set server to_b/$1 state ready" "set server to_$1/last fqdn $2"
 }
 
 # Takes a slot out of the running gateway; requests that it still answers go on.
-gateway_empty() {
-    local backend
-    for backend in to_a to_b; do gateway_tell "set server $backend/$1 state maint"; done
-}
+gateway_empty() { gateway_tell "set server to_a/$1 state maint" "set server to_b/$1 state maint"; }
 
 # Makes a slot the one that serves, from the next request on.
 gateway_serve() {
     gateway_tell "set map $(gateway_map_file) active to_$1"
 }
 
-# One field of "show stat" by its column name: gateway_stat BACKEND SLOT COLUMN
-gateway_stat() {
-    gateway_ask "show stat $1 4 -1" | tr -d '\r' | awk -F, -v server="$2" -v column="$3" '
-        /^# / { sub(/^# /, ""); for (i = 1; i <= NF; i++) place[$i] = i; next }
-        $2 == server { print $place[column]; exit }'
+# gateway_stats SLOT COLUMN...: the columns of "show stat" by their names, a line for each of the
+# two backends, to_a first; nothing if the gateway cannot be asked.
+gateway_stats() {
+    local slot=$1
+    shift
+    gateway_ask "show stat -1 4 -1" | tr -d '\r' | awk -F, -v server="$slot" -v columns="$*" '
+        /^# / { sub(/^# /, ""); for (i = 1; i <= NF; i++) place[$i] = i; n = split(columns, column, " "); next }
+        $2 == server { for (i = 1; i <= n; i++) printf "%s%s", $place[column[i]], i < n ? " " : "\n" }' || true
+}
+
+# gateway_status SLOT: how the backend that prefers a slot sees it: UP, DOWN, MAINT, "UP 1/3".
+gateway_status() {
+    local line=2p
+    [ "$1" = b ] || line=1p
+    gateway_stats "$1" status | sed -n "$line"
 }
 
 # Waits until both backends' health checks see a slot up; 1 if they do not in $2 seconds.
 gateway_sees() {
     local slot=$1 deadline=$((SECONDS + $2))
     while ((SECONDS < deadline)); do
-        if [[ $(gateway_stat to_a "$slot" status) == UP* && $(gateway_stat to_b "$slot" status) == UP* ]]; then
-            return 0
-        fi
+        [ "$(gateway_stats "$slot" status | grep -c '^UP' || true)" != 2 ] || return 0
         sleep 0.2
     done
     return 1
 }
 
 # How many requests a slot is answering right now.
-gateway_busy() {
-    echo $(($(gateway_stat to_a "$1" scur) + $(gateway_stat to_b "$1" scur)))
-}
+gateway_busy() { gateway_stats "$1" scur | awk '{ busy += $1 } END { print busy + 0 }'; }
 
-# What a slot served so far: requests, 5xx answers, failed connections and responses.
+# What a slot served so far: requests; 5xx answers, failed connections and responses.
 gateway_counts() {
-    local backend requests=0 errors=0
-    for backend in to_a to_b; do
-        requests=$((requests + $(gateway_stat "$backend" "$1" stot)))
-        errors=$((errors + $(gateway_stat "$backend" "$1" hrsp_5xx) + $(gateway_stat "$backend" "$1" econ) + $(gateway_stat "$backend" "$1" eresp)))
-    done
-    echo "$requests $errors"
+    gateway_stats "$1" stot hrsp_5xx econ eresp |
+        awk '{ requests += $1; errors += $2 + $3 + $4 } END { print requests + 0, errors + 0 }'
 }
 
 # What the public port answered since the gateway started: requests, and 5xx answers.

@@ -14,7 +14,7 @@ need TT_APP_PORT TT_LOOKS TT_INTERVAL
 read_slots
 gateway=$([ -z "$slot_active" ] || container_of "${TT_GATEWAY:-gateway}")
 another_answers() {
-    [ -n "$gateway" ] && [[ $(gateway_stat "to_$slot_active" "$slot_active" status) != UP* ]]
+    [ -n "$gateway" ] && [[ $(gateway_status "$slot_active") != UP* ]]
 }
 
 # A release that crashes and comes back answers well in between.

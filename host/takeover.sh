@@ -114,7 +114,7 @@ start_candidate() {
 
 # Whether the candidate ended since it was chosen, whatever it does now. Asked against the first
 # count all the way: a crash between two steps would else become the next one's starting point.
-has_crashed() { ! is_running "$candidate" || [ "$(restarts_of "$candidate")" != "$restarts_at_first" ]; }
+has_crashed() { [ "$(life_of "$candidate")" != "true $restarts_at_first" ]; }
 
 fail_as_crashed() {
     fail "$candidate $1" "less $tt_log   # on the host; it has the end of the container's log"
@@ -185,7 +185,7 @@ soak() {
         if ((errors >= 3 && errors * 100 > requests * TT_SOAK_ERRORS)); then
             fail "$errors of $requests requests failed at the gateway while $candidate was watched (limit $TT_SOAK_ERRORS %)"
         fi
-        [[ $(gateway_stat "to_$candidate_slot" "$candidate_slot" status) != DOWN* ]] ||
+        [[ $(gateway_status "$candidate_slot") != DOWN* ]] ||
             fail "$candidate stopped answering while it was watched"
         sleep 0.5
     done

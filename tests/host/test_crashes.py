@@ -11,6 +11,7 @@ from tests.host.running import HOST, Machine
 DOCKER = r"""
 cd "$HOSTED"
 case "$*" in
+*Running*RestartCount*) echo "true $(cat restarts)" ;;
 *RestartCount*) cat restarts ;;
 *Running*) echo true ;;
 "ps "*service=app*|"ps "*name=*) echo app-id ;;

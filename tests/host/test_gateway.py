@@ -1,0 +1,104 @@
+"""host/gateway.sh: what it reads out of HAProxy's statistics, and what it tells HAProxy."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.host.running import HOST, Machine
+
+# Columns of HAProxy 2.6, shortened; a backend lists the slot that it prefers first.
+STATISTICS = """\
+# pxname,svname,scur,stot,status,econ,eresp,hrsp_5xx,
+to_a,a,2,100,UP,1,0,4,
+to_a,b,0,7,DOWN,0,0,0,
+to_a,last,0,0,MAINT (resolution),0,0,0,
+to_b,b,1,20,UP 1/3,0,1,0,
+to_b,a,3,11,UP,0,2,1,
+to_b,last,0,0,MAINT (resolution),0,0,0,
+"""
+# HAProxy's runtime socket, reached through the gateway's container.
+DOCKER = r"""
+read -r command; echo "$command" >>"$HOSTED/asked"
+case "$command" in show*) cat "$HOSTED/answer" ;; *) cat "$HOSTED/complaint" ;; esac
+"""
+
+
+class Gateway:
+    """A gateway that answers what a test says, and remembers what it was told."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self.folder: Path = machine.root / "hosted"
+        self.folder.mkdir(parents=True)
+        self.answers(STATISTICS)
+        self.complains("\n")
+        machine.program("docker", f"HOSTED={self.folder}\n{DOCKER}")
+
+    def answers(self, text: str) -> None:
+        (self.folder / "answer").write_text(text)
+
+    def complains(self, text: str) -> None:
+        (self.folder / "complaint").write_text(text)
+
+    def told(self) -> list[str]:
+        return (self.folder / "asked").read_text().splitlines()
+
+    def ask(self, body: str) -> str:
+        """What the library's functions print, told as one answer."""
+        library = (HOST / "gateway.sh").read_text()
+        told = f'open_log; gateway=id; succeed "\\"said\\":$(json_string "$({body})")"'
+        return str(self._machine.run(f"{library}\n{told}").result["said"])
+
+
+@pytest.fixture
+def gateway(machine: Machine) -> Gateway:
+    return Gateway(machine)
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [
+        ("gateway_busy a", "5"),
+        ("gateway_busy b", "1"),
+        ("gateway_counts a", "111 8"),
+        ("gateway_counts b", "27 1"),
+        ("gateway_status a", "UP"),
+        ("gateway_status b", "UP 1/3"),
+        ("gateway_sees a 5 && echo yes", "yes"),
+        ("gateway_sees b 1 || echo no", "no"),
+    ],
+)
+def test_a_slot_is_read_by_the_names_of_columns(
+    gateway: Gateway, question: str, answer: str
+) -> None:
+    assert gateway.ask(question) == answer
+
+
+@pytest.mark.parametrize(
+    ("question", "answer"),
+    [("gateway_busy a", "0"), ("gateway_counts a", "0 0"), ("gateway_status a", "")],
+)
+def test_a_gateway_that_does_not_answer_serves_nothing(
+    gateway: Gateway, question: str, answer: str
+) -> None:
+    gateway.answers("")
+    assert gateway.ask(question) == answer
+
+
+def test_a_slot_is_filled_in_one_go(gateway: Gateway) -> None:
+    assert gateway.ask("gateway_fill b tt-app-2") == ""
+    (told,) = gateway.told()
+    assert told.split("; ") == [
+        "set server to_a/b fqdn tt-app-2",
+        "set server to_a/b state ready",
+        "set server to_b/b fqdn tt-app-2",
+        "set server to_b/b state ready",
+        "set server to_b/last fqdn tt-app-2",
+    ]
+
+
+def test_only_a_complaint_is_passed_on(gateway: Gateway) -> None:
+    gateway.complains("\nno need to change the FDQN\n\nNo such server.\n\n")
+    assert "No such server." in gateway.ask("gateway_empty a 2>&1; cat $tt_log")
+    gateway.complains("\nno need to change the addr, port\n\n")
+    assert "->" not in gateway.ask("gateway_empty b")
