@@ -136,6 +136,11 @@ def running_tag(states: Sequence[HostState]) -> str:
     return release.tag if release else ""
 
 
+def ways_back_now(states: Sequence[HostState]) -> tuple[str, ...]:
+    """The tags that every host can go back to from what runs now, newest first."""
+    return tuple(bundle.tag for bundle in _common_ways_back(states)) if states else ()
+
+
 def choose_way_back(states: Sequence[HostState], wanted: str | None) -> Bundle:
     """The retained release to go back to: by version or tag, else the one before the running.
 

@@ -15,7 +15,7 @@ from delivery.drift import branch_check, concerns_drift
 from delivery.errors import DeliveryError, SourceError
 from delivery.host_state import HealthyRelease
 from delivery.preflight import Purpose, weighed
-from delivery.rollout import running_release
+from delivery.rollout import running_release, ways_back_now
 from delivery.service_checks import names_check, of_error
 from delivery.survey import SeenHosts, any_unseen, checks_of_hosts
 from flows.ending import command_line, end_process, run_command, run_name
@@ -23,6 +23,7 @@ from flows.parameters import EnvironmentName
 from tasks.artifacts import publish_checks
 from tasks.drift import ask_names, deploy_is_at_work, follow_branch, notice_change
 from tasks.preflight import read_needs, see_hosts, site_of
+from tasks.ways_back import offer_ways_back
 
 
 class DriftOutcome(enum.StrEnum):
@@ -65,6 +66,8 @@ class Drift:
 def drift(environment: EnvironmentName = "production") -> Drift:
     """Compare hosts, record, branch, files and Doppler's names; notify only of a change.
 
+    The form of ``rollback`` is brought up to date with what the hosts have on record.
+
     The verdict is a value: drift does not fail this flow. On its own
     (``python -m flows.drift``) the exit status tells.
     """
@@ -79,6 +82,8 @@ def drift(environment: EnvironmentName = "production") -> Drift:
     publish_checks("drift", environment, weighted)
     outcome = _outcome(weighted, busy=at_work or look.seen.busy)
     changed = outcome is not DriftOutcome.BUSY and notice_change(target, weighted)
+    if outcome in (DriftOutcome.CLEAN, DriftOutcome.DRIFTED):
+        offer_ways_back(target, ways_back_now(look.seen.states))
     return Drift(
         environment,
         outcome,

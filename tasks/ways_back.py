@@ -14,7 +14,7 @@ def offer_ways_back(target: Environment, tags: Sequence[str]) -> bool:
     """Have the deployment ``rollback/ENVIRONMENT`` offer these tags; whether there is one.
 
     An offer, not a limit: any other version is taken as before. Serving the flows anew
-    (``prefect deploy --all``) takes the offer away until the next release.
+    (``prefect deploy --all``) takes the offer away until ``drift`` or a release brings it back.
     """
     with get_client(sync_client=True) as client:
         try:

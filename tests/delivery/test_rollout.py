@@ -16,6 +16,7 @@ from delivery.rollout import (
     running_tag,
     waves,
     ways_back,
+    ways_back_now,
 )
 
 REVISION = "0123456789abcdef0123456789abcdef01234567"
@@ -59,6 +60,13 @@ def test_what_can_be_gone_back_to_once_the_target_runs_is_what_every_host_has_on
     fleet = [state("a", earlier=[before]), state("b")]
     assert plan_rollout(fleet, NEW, generation=1).ways_back_after == ("v0.1.0",)
     assert plan_rollout([state(earlier=[before])], OLD, generation=1).ways_back_after == ("v0.0.9",)
+
+
+def test_what_can_be_gone_back_to_now_is_what_every_host_has() -> None:
+    both = [state(healthy=NEW, runs=NEW, earlier=[OLDER, OLD])] * 2
+    assert ways_back_now(both) == (OLD.tag, OLDER.tag)
+    assert ways_back_now([*both, state(healthy=NEW, runs=NEW, earlier=[OLD])]) == (OLD.tag,)
+    assert ways_back_now([]) == ()
 
 
 def test_the_way_back_is_what_the_host_last_ran_healthily() -> None:

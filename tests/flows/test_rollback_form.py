@@ -9,6 +9,7 @@ from prefect import get_client
 from prefect.client.orchestration import SyncPrefectClient
 
 from delivery.report import Outcome
+from flows import drift
 from flows.rollback import rollback
 from tests.flows.conftest import World
 
@@ -61,6 +62,16 @@ def test_a_release_that_did_not_hold_changes_no_offer(
     world.host.unhealthy.add(world.built("v1.1.0"))
     world.rolled_out("v1.1.0")
     assert offered(client, served) == []
+
+
+def test_drift_brings_back_an_offer_that_serving_the_flows_anew_took_away(
+    world: World, client: SyncPrefectClient, served: UUID
+) -> None:
+    world.running("v1.0.0")
+    world.running("v1.1.0")
+    assert offered(client, served) == []
+    drift.main(["--environment", world.name])
+    assert offered(client, served) == ["v1.0.0"]
 
 
 def test_every_version_is_taken_offered_or_not(
