@@ -26,6 +26,8 @@ from typing import Any
 
 POLL_SECONDS = 2.0
 ANSWER_SECONDS = 30.0
+QUIET_LOOKS = 2
+"""A run's last lines reach the server after its last state: so often nothing new may come."""
 AWAY_SECONDS = 300.0
 """The server may be away for so long, as while it is upgraded."""
 FINAL = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
@@ -106,21 +108,26 @@ class Prefect:
 
 
 def follow(prefect: Prefect, run_id: str, *, deadline: float) -> dict[str, Any]:
-    """Print states and logs until the run is over; the run as it ended."""
+    """Print states and logs until the run is over and silent; the run as it ended."""
     shown: set[str] = set()
-    state = ""
+    state, quiet = "", 0
     since = datetime.now(UTC) - timedelta(minutes=1)
     while True:
         run = prefect.run(run_id)
         if run["state"]["id"] != state:
             state = run["state"]["id"]
             print(f"--- {run['name']}: {state_of(run)}", flush=True)
+        quiet += 1
         for line in new_lines(prefect.logs(run_id, since - timedelta(seconds=10)), shown):
             since = max(since, datetime.fromisoformat(line["timestamp"]))
             print(f"{line['timestamp'][11:19]} {line['message']}", flush=True)
-        if run["state_type"] in FINAL:
+            quiet = 0
+        late = time.monotonic() > deadline
+        if run["state_type"] not in FINAL:
+            quiet = 0
+        elif late or quiet >= QUIET_LOOKS:
             return run
-        if time.monotonic() > deadline:
+        if late:
             raise GivenUp("It takes longer than --timeout-minutes; the run itself goes on.")
         time.sleep(POLL_SECONDS)
 

@@ -1,6 +1,8 @@
 """The application's own CI: its workflow and its client, against a real Prefect server."""
 
 import base64
+import datetime
+import importlib.util
 import os
 import re
 import runpy
@@ -83,6 +85,37 @@ def test_only_a_live_release_or_a_plan_that_was_asked_for_is_a_success(
     run = {"state_type": kind, "state": {"name": name}}
     client = runpy.run_path(str(CLIENT))
     assert client["succeeded"](run, dry_run=dry_run) == live
+
+
+class Late:
+    """A server on which a run's lines appear one a look, after its last state."""
+
+    def __init__(self, lines: int) -> None:
+        self.looks, self.lines = 0, lines
+
+    def run(self, run_id: str) -> dict[str, Any]:
+        state = {"id": "1", "name": "Deployed", "message": ""}
+        return {"id": run_id, "name": "late", "state": state, "state_type": "COMPLETED"}
+
+    def logs(self, run_id: str, since: datetime.datetime) -> list[dict[str, Any]]:
+        self.looks += 1
+        shown = range(min(self.looks - 1, self.lines))
+        at = "2026-11-26T01:00:00+00:00"
+        return [{"id": str(n), "timestamp": at, "message": f"line {n}"} for n in shown]
+
+
+def test_lines_that_come_after_the_last_state_are_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    spec = importlib.util.spec_from_file_location("deploy_client", CLIENT)
+    assert spec
+    assert spec.loader
+    client = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(client)
+    monkeypatch.setattr(client, "POLL_SECONDS", 0.0)
+    client.follow(Late(lines=3), "1", deadline=time.monotonic() + 60)
+    shown = capsys.readouterr().out.splitlines()
+    assert shown == ["--- late: Deployed", *(f"01:00:00 line {n}" for n in range(3))]
 
 
 @pytest.fixture(scope="module")
