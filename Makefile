@@ -24,7 +24,7 @@ $(READY): pyproject.toml uv.lock
 demo: $(READY) ## Release a real application to a real host in the lab, and look at it
 	@python -m tools.demo
 
-test: $(READY) ## Run every test, quickest first (STAGES="fast prefect e2e")
+test: $(READY) ## Run every test, quickest first (STAGES="fast slow")
 	@tools/contained.sh tools/test.sh $(STAGES)
 
 test-fast: $(READY) ## Run the tests that need no server and no lab

@@ -13,6 +13,20 @@ from hypothesis import settings
 
 _REAL_WORLD = ("PREFECT_", "AWS_", "DOPPLER_", "GITHUB_", "GH_", "TT_")
 _OF_THE_TESTS = ("TT_LAB_", "TT_CONTAINED_")
+# Files that take minutes, the longest first: begun last, one of them would keep the others waiting.
+_BEGUN_FIRST = (
+    "e2e/test_deaths.py",
+    "e2e/test_rollouts.py",
+    "e2e/test_stack.py",
+    "e2e/test_deploys.py",
+    "e2e/test_served.py",
+    "e2e/test_diagnose.py",
+    "e2e/test_preflight.py",
+    "e2e/test_notify.py",
+    "e2e/test_adversity.py",
+    "deployments/test_server_on_postgres.py",
+    "deployments/test_turns.py",
+)
 
 
 # How long an example may take says more of a busy machine than of the code.
@@ -36,6 +50,12 @@ def pytest_configure(config: pytest.Config) -> None:
         AWS_SHARED_CREDENTIALS_FILE=os.devnull,
         AWS_EC2_METADATA_DISABLED="true",
     )
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first; within a file the order stays."""
+    places = {name: place for place, name in enumerate(_BEGUN_FIRST)}
+    items.sort(key=lambda item: places.get("/".join(item.path.parts[-2:]), len(places)))
 
 
 @pytest.fixture(scope="session")

@@ -2,38 +2,78 @@
 # test.sh [STAGE...]: the tests, quickest first; the first stage that fails ends it.
 #
 #   fast     no server, no lab; all of delivery's branches must be covered
+#   slow     the next two side by side: each waits much, and neither fills the processors
 #   prefect  with Prefect's test server
 #   e2e      the product in labs of the tests' own, which are gone afterwards
 #
-# TT_TEST_WORKERS processes share a stage's files (2), each with its own server or lab; 0 has
-# all tests run one after the other in one process.
+# Without a stage: fast, then slow. TT_TEST_WORKERS processes share a stage's files (3), each with
+# its own server or lab; 0 has all tests run one after the other in one process.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 PATH=$PWD/.venv/bin:$PATH
 
 readonly LAB=${TT_LAB_HOME:-.lab-test}
-readonly WORKERS=${TT_TEST_WORKERS:-2}
+readonly WORKERS=${TT_TEST_WORKERS:-3}
+running=() said=""
 
+# Coverage costs a third of the time, so only the tests of `delivery` pay it.
 fast() {
-    tests -m "not prefect and not e2e" \
-        --cov --cov-branch --cov-report=term:skip-covered --cov-fail-under=100
+    beside tests/delivery --cov --cov-branch --cov-report=term:skip-covered --cov-fail-under=100
+    start "$WORKERS" --ignore tests/delivery -m "not prefect and not e2e"
+    finish
 }
-prefect() { tests -m "prefect and not e2e"; }
-e2e() { tests -m e2e; }
 
-# Not in the foreground: bash would answer a signal only once pytest has ended. In a group of
-# its own, so that what it is waiting for can be ended with it.
-tests() {
-    setsid pytest --numprocesses "$WORKERS" --dist loadfile --durations=15 "$@" &
-    running=$!
-    wait "$running"
+prefect() {
+    start "$WORKERS" -m "prefect and not e2e"
+    finish
+}
+
+e2e() {
+    start "$WORKERS" -m e2e
+    finish
+}
+
+slow() {
+    beside -m "prefect and not e2e"
+    start "$WORKERS" -m e2e
+    finish
+}
+
+# beside ARGUMENT...: begins a pytest in one process; what it says comes when it has ended.
+beside() {
+    said=$(mktemp)
+    start "$((WORKERS < 1 ? WORKERS : 1))" "$@" &>"$said"
+}
+
+# start PROCESSES ARGUMENT...: begins a pytest. Not in the foreground: bash would answer a signal
+# only once it has ended. In a group of its own, so that what it waits for can be ended with it.
+start() {
+    local processes=$1
+    shift
+    # Files in the order in which they are collected: the longest first (tests/conftest.py).
+    setsid pytest --numprocesses "$processes" --dist loadfile --no-loadscope-reorder --durations=15 "$@" &
+    running+=($!)
+}
+
+# finish: waits for all that began; fails if one of them did.
+finish() {
+    local process status=0
+    for process in "${running[@]}"; do
+        wait "$process" || status=$?
+        [ -z "$said" ] || cat "$said"
+        rm -f "$said"
+        said=""
+    done
+    running=()
+    return "$status"
 }
 
 end() {
-    [[ -z ${running:-} ]] || kill -- "-$running" 2>/dev/null || true
+    local process settings
+    for process in "${running[@]}"; do kill -- "-$process" 2>/dev/null || true; done
+    rm -f "$said"
     # The tests take their lab down; a pytest that was killed could not.
     [[ -z ${TT_LAB_KEEP:-} ]] || return 0
-    local settings
     for settings in "$LAB"/lab.json "$LAB"-gw*/lab.json; do
         [[ ! -f $settings ]] || python -m lab --home "${settings%/*}" down
     done
@@ -42,12 +82,12 @@ trap end EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
-(($# > 0)) || set -- fast prefect e2e
+(($# > 0)) || set -- fast slow
 for stage in "$@"; do
     case $stage in
-        fast | prefect | e2e) ;;
+        fast | slow | prefect | e2e) ;;
         *)
-            echo "There is no stage called '$stage'; there are: fast prefect e2e" >&2
+            echo "There is no stage called '$stage'; there are: fast slow prefect e2e" >&2
             exit 2
             ;;
     esac

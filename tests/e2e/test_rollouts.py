@@ -1,7 +1,5 @@
 """Rollouts nobody notices, and a way back that takes itself."""
 
-import time
-
 import pytest
 
 from benchmarks.load import Figures, together
@@ -90,70 +88,3 @@ def test_rollback_to_what_is_not_there_is_refused_before_anything_is_touched(
     assert (done.status, done.outcome) == (1, "REFUSED"), done.said
     assert "v99.0.0" in done.answer["failure"]["message"]
     assert delivering.containers() == containers
-
-
-@pytest.mark.parametrize("seconds", [6.0, 14.0])
-def test_a_worker_killed_in_mid_rollout_loses_no_request_and_the_next_run_converges(
-    delivering: Delivering, seconds: float
-) -> None:
-    sha = delivering.commit("fix", message=f"killed after {seconds} s")
-
-    with delivering.under_load() as loads:
-        worker = delivering.start("deploy", "--revision", sha)
-        time.sleep(seconds)
-        delivering.kill(worker)
-        time.sleep(1)
-        done = delivering.run("deploy", "--revision", sha)
-
-    assert done.outcome in ("DEPLOYED", "UP_TO_DATE"), done.said
-    assert together(loads).failed == []
-    assert len(delivering.app_containers()) == 1
-    assert delivering.record()[-1]["revision"] == sha
-
-
-def test_the_script_killed_on_the_host_leaves_a_release_serving(delivering: Delivering) -> None:
-    sha = delivering.commit("fix", message="its rollout is killed on the host")
-
-    with delivering.under_load() as loads:
-        worker = delivering.start("deploy", "--revision", sha)
-        killed = _kill_on_host_when(delivering, containers=2)
-        worker.wait(timeout=300)
-        done = delivering.run("deploy", "--revision", sha)
-
-    assert killed
-    assert done.outcome in ("DEPLOYED", "UP_TO_DATE"), done.said
-    assert together(loads).failed == []
-    assert len(delivering.app_containers()) == 1
-
-
-def test_a_reboot_in_mid_rollout_comes_back_with_one_healthy_release(
-    delivering: Delivering,
-) -> None:
-    sha = delivering.commit("fix", message="the host reboots meanwhile")
-    worker = delivering.start("deploy", "--revision", sha)
-    assert _wait_for(delivering, containers=2)
-
-    delivering.lab.command("fault", "host", "reboot")
-    worker.wait(timeout=390)
-    done = delivering.run("deploy", "--revision", sha)
-
-    assert done.outcome in ("DEPLOYED", "UP_TO_DATE"), done.said
-    assert len(delivering.app_containers()) == 1
-    assert delivering.record()[-1]["revision"] == sha
-
-
-def _wait_for(delivering: Delivering, *, containers: int, seconds: float = 120) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if len(delivering.app_containers()) >= containers:
-            return True
-        time.sleep(0.3)
-    return False
-
-
-def _kill_on_host_when(delivering: Delivering, *, containers: int) -> bool:
-    """Kill the rollout's own process on the host once the new container stands beside the old."""
-    if not _wait_for(delivering, containers=containers):
-        return False
-    delivering.lab.exec("pkill", "-9", "-f", "/run/tt-deploy/jobs/rollout-")
-    return True

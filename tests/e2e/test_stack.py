@@ -121,10 +121,11 @@ def test_every_service_gets_healthy(stack: Stack) -> None:
 
 def test_every_part_is_measured(stack: Stack) -> None:
     def measured() -> bool:
-        counted = stack.query("count by (job) (up == 1)")
+        # Prometheus shows a target that a reboot took away for five minutes more.
+        counted = stack.query("count by (job) (up == 1 and time() - timestamp(up) < 45)")
         return {r["metric"]["job"]: int(r["value"][1]) for r in counted} == TARGETS
 
-    assert eventually(measured, seconds=60), stack.query("up == 0")
+    assert eventually(measured, seconds=60), stack.query("up")
 
 
 @pytest.mark.parametrize("name", ["deploys", "jvm", "overview", "postgresql", "redis-cluster"])
@@ -136,6 +137,7 @@ def test_every_panel_shows_something(stack: Stack, name: str) -> None:
     demanded = [expr for expr in asked if not any(mark in expr for mark in WITHOUT_DATA)]
 
     def empty() -> list[str]:
+        httpx.get(f"{stack.app_url}/api/tickets", timeout=10, trust_env=False)
         return [f"{asked[expr]}: {expr}" for expr in demanded if not stack.query(expr)]
 
     assert demanded
