@@ -6,20 +6,20 @@
 #   prefect  with Prefect's test server
 #   e2e      the product in labs of the tests' own, which are gone afterwards
 #
-# Without a stage: fast, then slow. TT_TEST_WORKERS processes share a stage's files (3), each with
-# its own server or lab; 0 has all tests run one after the other in one process.
+# Without a stage: fast, then slow. TT_TEST_WORKERS processes share a stage's files (2), each with
+# its own server or lab; 0 has the stages run one after the other, each in one process.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 PATH=$PWD/.venv/bin:$PATH
 
 readonly LAB=${TT_LAB_HOME:-.lab-test}
-readonly WORKERS=${TT_TEST_WORKERS:-3}
+readonly WORKERS=${TT_TEST_WORKERS:-2}
 running=() said=""
 
 # Coverage costs a third of the time, so only the tests of `delivery` pay it.
 fast() {
-    beside tests/delivery --cov --cov-branch --cov-report=term:skip-covered --cov-fail-under=100
-    start "$WORKERS" --ignore tests/delivery -m "not prefect and not e2e"
+    beside 1 tests/delivery --cov --cov-branch --cov-report=term:skip-covered --cov-fail-under=100
+    start "$((WORKERS + 1))" --ignore tests/delivery -m "not prefect and not e2e"
     finish
 }
 
@@ -33,22 +33,28 @@ e2e() {
     finish
 }
 
+# A lab costs more than its share of tests, so a third process is better off with servers.
 slow() {
-    beside -m "prefect and not e2e"
+    beside 2 -m "prefect and not e2e"
     start "$WORKERS" -m e2e
     finish
 }
 
-# beside ARGUMENT...: begins a pytest in one process; what it says comes when it has ended.
+# beside PROCESSES ARGUMENT...: begins a pytest; what it says comes when it has ended.
 beside() {
-    said=$(mktemp)
-    start "$((WORKERS < 1 ? WORKERS : 1))" "$@" &>"$said"
+    if ((WORKERS)); then
+        said=$(mktemp)
+        start "$@" &>"$said"
+    else
+        start "$@"
+        finish
+    fi
 }
 
 # start PROCESSES ARGUMENT...: begins a pytest. Not in the foreground: bash would answer a signal
 # only once it has ended. In a group of its own, so that what it waits for can be ended with it.
 start() {
-    local processes=$1
+    local processes=$((WORKERS ? $1 : 0))
     shift
     # Files in the order in which they are collected: the longest first (tests/conftest.py).
     setsid pytest --numprocesses "$processes" --dist loadfile --no-loadscope-reorder --durations=15 "$@" &
@@ -60,7 +66,7 @@ finish() {
     local process status=0
     for process in "${running[@]}"; do
         wait "$process" || status=$?
-        [ -z "$said" ] || cat "$said"
+        [[ -z $said ]] || cat "$said"
         rm -f "$said"
         said=""
     done

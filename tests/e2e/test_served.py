@@ -12,7 +12,7 @@ from tests.e2e.delivering import Delivering
 from tests.e2e.serving import Serving, until
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
-TRIGGERS = 6
+TRIGGERS = 4
 
 
 @pytest.fixture
