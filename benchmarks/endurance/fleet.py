@@ -27,7 +27,7 @@ def fleet(lab: DrivenLab) -> Iterator[Row]:
     lab.command("up", "--hosts", str(HOSTS))
     _register(lab)
     hosts = _hosts(DrivenLab.at(lab.home))
-    yield _deploy(hosts, "first release to three empty hosts", loaded=False)
+    yield _deploy(hosts, "first release to three hosts, two of them empty", loaded=False)
     yield _deploy(hosts, "second release, canary first")
     yield _refused_by_the_canary(hosts)
 
