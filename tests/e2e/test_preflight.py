@@ -114,7 +114,7 @@ def _state(lab: RunningLab) -> str:
     """What a look must not change: containers, files of the clone, record, token file."""
     return shell(
         lab,
-        'docker() { timeout 2 docker "$@"; }; '
+        'docker() { timeout 5 docker "$@"; }; '
         "docker ps --all --no-trunc --format '{{.ID}} {{.State}}' | sort; "
         f"git -c safe.directory='*' -C {CLONE} status --porcelain; "
         f"sha256sum {TOKEN_FILE} /var/lib/tt-deploy/releases.jsonl; stat -c %a {TOKEN_FILE}; "
