@@ -110,13 +110,14 @@ gateway_serve() {
 }
 
 # gateway_stats SLOT COLUMN...: the columns of "show stat" by their names, a line for each of the
-# two backends, to_a first; nothing if the gateway cannot be asked.
+# two backends, to_a first. Fails if the gateway says nothing of the slot: that is no "0 requests".
 gateway_stats() {
     local slot=$1
     shift
     gateway_ask "show stat -1 4 -1" | tr -d '\r' | awk -F, -v server="$slot" -v columns="$*" '
         /^# / { sub(/^# /, ""); for (i = 1; i <= NF; i++) place[$i] = i; n = split(columns, column, " "); next }
-        $2 == server { for (i = 1; i <= n; i++) printf "%s%s", $place[column[i]], i < n ? " " : "\n" }' || true
+        $2 == server { seen = 1; for (i = 1; i <= n; i++) printf "%s%s", $place[column[i]], i < n ? " " : "\n" }
+        END { exit !seen }'
 }
 
 # gateway_status SLOT: how the backend that prefers a slot sees it: UP, DOWN, MAINT, "UP 1/3".
