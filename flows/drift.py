@@ -21,6 +21,7 @@ from delivery.survey import SeenHosts, any_unseen, checks_of_hosts
 from flows.ending import command_line, end_process, run_command, run_name
 from flows.parameters import EnvironmentName
 from tasks.artifacts import publish_checks
+from tasks.bounded import harmless
 from tasks.drift import ask_names, deploy_is_at_work, follow_branch, notice_change
 from tasks.preflight import read_needs, see_hosts, site_of
 from tasks.ways_back import offer_ways_back
@@ -83,7 +84,8 @@ def drift(environment: EnvironmentName = "production") -> Drift:
     outcome = _outcome(weighted, busy=at_work or look.seen.busy)
     changed = outcome is not DriftOutcome.BUSY and notice_change(target, weighted)
     if outcome in (DriftOutcome.CLEAN, DriftOutcome.DRIFTED):
-        offer_ways_back(target, ways_back_now(look.seen.states))
+        with harmless("an offer of ways back"):
+            offer_ways_back(target, ways_back_now(look.seen.states))
     return Drift(
         environment,
         outcome,

@@ -22,6 +22,8 @@ def offer_ways_back(target: Environment, tags: Sequence[str]) -> bool:
         except ObjectNotFound:
             return False
         form = with_choices(deployment.parameter_openapi_schema or {}, tags)
+        if form == deployment.parameter_openapi_schema:
+            return True
         client.update_deployment(
             deployment.id, DeploymentUpdate.model_validate({"parameter_openapi_schema": form})
         )
