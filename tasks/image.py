@@ -17,15 +17,14 @@ from delivery.released import Release
 from delivery.rollout import Bundle
 from tasks.artifacts import publish_image
 from tasks.release import open_source
-from tasks.retrying import BACKOFF_SECONDS, OUTAGE_SECONDS, retried
+from tasks.retrying import BACKOFF_SECONDS, THROUGH_AN_OUTAGE, retried
 
 _REVISION_LABEL = "org.opencontainers.image.revision"
 _VERSION_LABEL = "org.opencontainers.image.version"
 _LOOK = retried(BACKOFF_SECONDS)
-_BUILD = retried(OUTAGE_SECONDS, jitter=0.3)
 
 
-@task(name="build image and push", task_run_name="build {release.tag}", **_BUILD)
+@task(name="build image and push", task_run_name="build {release.tag}", **THROUGH_AN_OUTAGE)
 def build_image_and_push(target: Environment, release: Release) -> Image:
     """Build the released revision and push it; an image that is there is not built again.
 

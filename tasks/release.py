@@ -17,9 +17,8 @@ from delivery.release import ReleasePlan, ReleasePolicy, plan_release
 from delivery.released import Release
 from tasks.artifacts import publish_release_notes
 from tasks.publishing import ReleaseDoor, finishing_command, left_unfinished, publish
-from tasks.retrying import OUTAGE_SECONDS, retried
+from tasks.retrying import THROUGH_AN_OUTAGE
 
-_STAGE = retried(OUTAGE_SECONDS, jitter=0.3)
 _RACES = 3
 
 
@@ -27,7 +26,7 @@ def _find_name() -> str:
     return f"find {runtime.task_run.parameters.get('revision') or 'the head of the branch'}"
 
 
-@task(name="find revision", task_run_name=_find_name, **_STAGE)
+@task(name="find revision", task_run_name=_find_name, **THROUGH_AN_OUTAGE)
 def find_revision(target: Environment, revision: str | None) -> str:
     """The commit that is meant: a commit, a tag, a branch, or the head of the environment's.
 
@@ -41,7 +40,7 @@ def find_revision(target: Environment, revision: str | None) -> str:
     return sha
 
 
-@task(name="make tag and release", task_run_name="release {sha:.12}", **_STAGE)
+@task(name="make tag and release", task_run_name="release {sha:.12}", **THROUGH_AN_OUTAGE)
 def make_tag_and_release(
     target: Environment, sha: str, *, running: str | None = None, dry_run: bool = False
 ) -> Release:

@@ -38,3 +38,7 @@ def retried(waits: Sequence[int], *, jitter: float = 0.5) -> dict[str, Any]:
         "cache_policy": NO_CACHE,
         "persist_result": False,
     }
+
+
+THROUGH_AN_OUTAGE = retried(OUTAGE_SECONDS, jitter=0.3)
+"""The options of a stage that touches no host: a service may be away for two minutes."""
