@@ -9,14 +9,14 @@ app_containers() {
         --filter label=com.docker.compose.oneoff=False
 }
 
-is_running() { [ "$(docker inspect --format '{{.State.Running}}' "$1" 2>/dev/null)" = true ]; }
-
 address_of() {
     docker inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}' "$1" | cut -d' ' -f1
 }
 
 # Whether a container runs, and how often it has been restarted: "true 0"; nothing if it is gone.
 life_of() { docker inspect --format '{{.State.Running}} {{.RestartCount}}' "$1" 2>/dev/null || true; }
+
+is_running() { [[ $(life_of "$1") == true* ]]; }
 
 restarts_of() { docker inspect --format '{{.RestartCount}}' "$1"; }
 
