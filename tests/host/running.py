@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from delivery.host_script import compose_script, split_output
+from tasks.ssm import script_parts
 
 HOST = Path(__file__).parents[2] / "host"
 LIBRARY = (HOST / "lib.sh").read_text()
@@ -58,10 +59,9 @@ class Machine:
         """Runs ``script`` (bash text) after the library, inputs named as the scripts read them."""
         return self.start(compose_script([LIBRARY, script], inputs))
 
-    def run_file(self, name: str, *libraries: str, **inputs: str) -> Ran:
-        """Runs ``host/NAME.sh`` after what it stands on."""
-        parts = [(HOST / f"{part}.sh").read_text() for part in (*libraries, name)]
-        return self.run("\n".join(parts), TT_STEP=name, **inputs)
+    def run_file(self, name: str, **inputs: str) -> Ran:
+        """Runs ``host/NAME.sh`` as a deploy sends it: with all that it stands on."""
+        return self.start(compose_script(script_parts(name), {"TT_STEP": name, **inputs}))
 
     def start(self, text: str, environment: Mapping[str, str] | None = None) -> Ran:
         ended = subprocess.run(

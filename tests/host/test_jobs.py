@@ -28,7 +28,7 @@ def under_way(machine: Machine, *, seconds: float) -> Iterator[None]:
 
 
 def awaited(machine: Machine, *, seconds: int) -> Ran:
-    return machine.run_file("await", "jobs", TT_WAIT_SECONDS=str(seconds))
+    return machine.run_file("await", TT_WAIT_SECONDS=str(seconds))
 
 
 def test_where_nothing_is_under_way_nothing_is_waited_for(machine: Machine) -> None:
@@ -63,7 +63,4 @@ def test_a_host_that_is_looked_at_names_the_job(machine: Machine) -> None:
     machine.program("docker", '[ "$1" = version ] && echo "Docker 28"; exit 0')
     inputs = {"TT_CLONE": str(machine.root), "TT_PROJECT": "tt", "TT_APP_SERVICE": "app"}
     with under_way(machine, seconds=60):
-        assert (
-            machine.run_file("observe", "jobs", "gateway", "state", **inputs).result["under_way"]
-            == JOB
-        )
+        assert machine.run_file("observe", **inputs).result["under_way"] == JOB

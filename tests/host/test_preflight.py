@@ -71,9 +71,7 @@ def looked(machine: Machine, **inputs: str) -> PreflightHost:
         "TT_DDL_VARIABLES": "DDL_AUTO POSTGRES_DB GONE",
         "TT_TEMPLATE": "alerts.yml",
     }
-    ran = machine.run_file(
-        "preflight", "jobs", "gateway", "state", "secrets_look", **{**usual, **inputs}
-    )
+    ran = machine.run_file("preflight", **{**usual, **inputs})
     assert ran.status == 0, ran.printed + ran.noise
     assert SECRET not in ran.printed
     return read_answer(PreflightHost, ran.printed, host="h")

@@ -42,8 +42,6 @@ def serving(machine: Machine, active: str, *, a: str, b: str) -> None:
 def prune(machine: Machine, *, retire: str, retain: int = 1) -> Ran:
     return machine.run_file(
         "prune",
-        "gateway",
-        "retiring",
         TT_IMAGE_REPOSITORY=REPOSITORY,
         TT_RETAIN=str(retain),
         TT_RETIRE=retire,

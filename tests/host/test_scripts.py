@@ -141,7 +141,7 @@ def record(machine: Machine, version: str, generation: int) -> Ran:
 
 def observe(machine: Machine, **inputs: str) -> Ran:
     usual = {"TT_CLONE": str(machine.root), "TT_PROJECT": "tt", "TT_APP_SERVICE": "app"}
-    return machine.run_file("observe", "jobs", "gateway", "state", **{**usual, **inputs})
+    return machine.run_file("observe", **{**usual, **inputs})
 
 
 def seen(machine: Machine) -> ObservedHost:
@@ -231,7 +231,6 @@ def render(machine: Machine, token_file: Path, template: str) -> Ran:
     machine.program("doppler", DOPPLER)
     return machine.run_file(
         "render",
-        "template",
         TT_CLONE=str(machine.root),
         TT_TEMPLATE="alertmanager.yml",
         **doppler_inputs(token_file),
