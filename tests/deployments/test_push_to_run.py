@@ -26,6 +26,7 @@ from lab.settings import LabSettings
 from tasks.pushes import follow_branch
 from tests.fake_environment import settings as environment_settings
 from tests.lab.services.conftest import github_of
+from tests.lab_settings import settings_in
 from tests.prefect_servers import ROOT, PrefectServer, free_port, prefect_server_in
 from tests.pushes import a_push, headers, payload
 from tests.repositories import login_to_github
@@ -77,7 +78,7 @@ class Place:
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     folder = tmp_path_factory.mktemp("place")
-    lab = LabSettings.create(folder / "lab")
+    lab = settings_in(folder / "lab")
     with github_of(lab) as github, prefect_server_in(folder) as server:
         url = str(github.base_url).rstrip("/")
         slug = f"{lab.owner}/{lab.repository}"

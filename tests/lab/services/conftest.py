@@ -17,11 +17,12 @@ from starlette.types import ASGIApp
 from lab.services.serving import server
 from lab.settings import LabSettings
 from tests.github_contract import event_hooks
+from tests.lab_settings import settings_in
 
 
 @pytest.fixture
 def settings(tmp_path: Path) -> LabSettings:
-    return LabSettings.create(tmp_path / "home")
+    return settings_in(tmp_path / "home")
 
 
 @contextmanager
@@ -96,5 +97,5 @@ def github(settings: LabSettings) -> Iterator[httpx.Client]:
 @pytest.fixture(scope="module")
 def untouched_github(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """A GitHub that a module's tests share and only read."""
-    with github_of(LabSettings.create(tmp_path_factory.mktemp("lab"))) as client:
+    with github_of(settings_in(tmp_path_factory.mktemp("lab"))) as client:
         yield client

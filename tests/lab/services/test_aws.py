@@ -22,6 +22,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError
 from lab.services.aws import build, launch
 from lab.settings import LabSettings
 from tests.lab.services.conftest import process_of, served
+from tests.lab_settings import settings_in
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2 import EC2Client
@@ -124,7 +125,7 @@ def wait_for(holds: Callable[[], bool], seconds: float = 90) -> None:
 
 @pytest.fixture(scope="module")
 def cloud(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    settings = LabSettings.create(tmp_path_factory.mktemp("lab"))
+    settings = settings_in(tmp_path_factory.mktemp("lab"))
     with (
         served(build(settings), settings.ports["aws"]),
         Cloud(settings, launch(settings, "TT-ec2-1")) as made,
@@ -410,7 +411,7 @@ def test_the_history_shows_each_command_with_its_output(cloud: Cloud) -> None:
 def test_a_restart_of_the_service_loses_no_instance_and_no_command(
     tmp_path: Path,
 ) -> None:
-    settings = LabSettings.create(tmp_path / "lab")
+    settings = settings_in(tmp_path / "lab")
     with process_of(settings, "aws"):
         made = Cloud(settings, launch(settings, "TT-ec2-1"))
         with made:

@@ -19,6 +19,7 @@ from lab.services.doppler_seed import seed_values
 from lab.services.doppler_state import DopplerState, Token
 from lab.settings import LabSettings
 from tests.lab.services.conftest import served
+from tests.lab_settings import settings_in
 
 COMMAND = Path(__file__).parents[3] / "lab" / "agent" / "doppler"
 SECRETS = "/v3/configs/config/secrets"
@@ -59,7 +60,7 @@ class Doppler:
 
 @pytest.fixture(scope="module")
 def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Doppler]:
-    settings = LabSettings.create(tmp_path_factory.mktemp("lab"))
+    settings = settings_in(tmp_path_factory.mktemp("lab"))
     home = tmp_path_factory.mktemp("home")
     with served(build(settings), settings.ports["doppler"]) as url:
         yield Doppler(settings, url, home)
