@@ -13,6 +13,7 @@ from lab.errors import LabError
 from lab.images.build import INPUTS_LABEL
 from lab.lab import Lab, lock_file
 from lab.packages import locked
+from lab.prefect import DATABASE_PROCESS
 from lab.private_engine import PrivateEngine
 from lab.settings import settings_file
 
@@ -41,6 +42,8 @@ def take_down(lab: Lab) -> None:
     private = lab.private_engine()
     with ThreadPoolExecutor() as pool:
         list(pool.map(lab.processes.stop, others(lab)))
+    # Last: while somebody is connected it does not end when it is asked to.
+    lab.processes.stop(DATABASE_PROCESS)
     if private:
         private.stop()
     elif engine_answers(lab.settings.engine):
@@ -50,8 +53,9 @@ def take_down(lab: Lab) -> None:
 
 
 def others(lab: Lab) -> list[str]:
-    """The lab's processes but its engine."""
-    return [name for name in lab.processes.names() if name != PrivateEngine.NAME]
+    """The lab's processes but its engine and its database."""
+    last = (PrivateEngine.NAME, DATABASE_PROCESS)
+    return [name for name in lab.processes.names() if name not in last]
 
 
 def clear_engine(engine: Engine, name: str) -> None:

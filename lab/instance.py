@@ -24,7 +24,7 @@ STOP_SECONDS = 40
 
 BOOT_SECONDS = 120
 
-FORWARDED = tuple(name for name in SERVICE_PORTS if name != "prefect")
+FORWARDED = tuple(name for name in SERVICE_PORTS if name not in ("prefect", "database"))
 """Services that a host reaches at the same `localhost` port as this machine."""
 
 DEFAULT_DISK_GB = 8

@@ -16,12 +16,14 @@ from pathlib import Path
 from lab.environment import variables
 from lab.errors import LabError
 from lab.lab import ROOT, Lab
+from lab.postgres import DATABASE, Postgres, can_run, install_postgres
 
 ENVIRONMENT = "lab"
 WORK_POOL = "tt-deploy"
 REGISTERED = ("deployments", "flows", "tasks", "blocks", "delivery")
 """Packages that registration and deployments are made from, beside `prefect.yaml`."""
 COMMAND_SECONDS = 300
+DATABASE_PROCESS = "prefect-database"
 LEASES = "prefect.server.concurrency.lease_storage.filesystem"
 
 
@@ -47,11 +49,34 @@ def environment(lab: Lab) -> dict[str, str]:
     }
 
 
+def start_database(lab: Lab) -> str | None:
+    """Start the server's PostgreSQL; say so if this machine cannot run it."""
+    database = database_of(lab)
+    if database is None:
+        return "none: Prefect's embedded one serves"
+    database.create()
+    lab.processes.start(DATABASE_PROCESS, database.command)
+    lab.processes.wait_ready(DATABASE_PROCESS, database.answers, deadline_seconds=60)
+    database.have_database(DATABASE)
+    return None
+
+
+def database_of(lab: Lab) -> Postgres | None:
+    """The PostgreSQL of the lab's Prefect server; None where that has to do without."""
+    settings = lab.settings
+    if not settings.database_password or not can_run():
+        return None
+    programs = install_postgres(lab.cache)
+    data = settings.home / "database"
+    return Postgres(data, settings.ports["database"], programs, settings.database_password)
+
+
 def start_server(lab: Lab) -> None:
-    """Start the server on its embedded database; return once it answers."""
-    port = lab.settings.ports["prefect"]
+    """Start the server on its database; return once it answers."""
+    port, database = lab.settings.ports["prefect"], database_of(lab)
     command = [program("prefect"), "server", "start", "--host", "127.0.0.1", "--port", str(port)]
-    lab.processes.start("prefect-server", command, env=environment(lab), cwd=ROOT)
+    where = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": database.url(DATABASE)} if database else {}
+    lab.processes.start("prefect-server", command, env={**environment(lab), **where}, cwd=ROOT)
     lab.processes.wait_ready("prefect-server", lambda: is_healthy(port), deadline_seconds=120)
 
 

@@ -26,6 +26,7 @@ SERVICE_PORTS = {
     "doppler": 5012,
     "slack": 5013,
     "prefect": 4200,
+    "database": 5432,
 }
 """The number each service would like, by service."""
 
@@ -76,6 +77,8 @@ class LabSettings:
     aws_secret_access_key: str
     webhook_secret: str
     slack_bot_token: str = ""
+    database_password: str = ""
+    """Of Prefect's PostgreSQL; empty in labs that were made before there was one."""
     owner: str = "tt-lab"
     repository: str = "tt-backend"
     region: str = "ap-northeast-2"
@@ -102,6 +105,7 @@ class LabSettings:
             aws_secret_access_key=random_text(40),
             webhook_secret=random_text(40),
             slack_bot_token=f"xoxb-{random_text(12)}-{random_text(24)}",
+            database_password=random_text(32),
         )
         settings.save()
         return settings

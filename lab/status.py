@@ -9,7 +9,7 @@ from typing import Any
 from lab.engine import engine_answers
 from lab.lab import Lab
 from lab.ports import answers
-from lab.settings import SERVICE_PORTS, Host, LabSettings
+from lab.settings import Host, LabSettings
 
 
 def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -41,7 +41,7 @@ def status_of(lab: Lab) -> dict[str, Any]:
         "docker_host": lab.docker_host,
         "hosts": [host_status(lab, host) for host in settings.hosts],
         "services": {
-            name: "up" if answers(settings.ports[name]) else "down" for name in SERVICE_PORTS
+            name: "up" if answers(port) else "down" for name, port in settings.ports.items()
         },
     }
 

@@ -121,7 +121,8 @@ class Up:
 
     def _prefect_steps(self) -> list[Step]:
         return [
-            Step("prefect server", lambda: prefect.start_server(self._lab), needs=("packages",)),
+            Step("database", lambda: prefect.start_database(self._lab), needs=("packages",)),
+            Step("prefect server", lambda: prefect.start_server(self._lab), needs=("database",)),
             Step("registration", lambda: prefect.register(self._lab), needs=("prefect server",)),
             Step(
                 "worker",

@@ -7,19 +7,24 @@ see neither, whatever they forget.
 import os
 import tempfile
 from collections.abc import Iterator
+from urllib.parse import urlsplit
 
 import pytest
 from hypothesis import settings
 
+from tests.free_ports import free_port
+
 _REAL_WORLD = ("PREFECT_", "AWS_", "DOPPLER_", "GITHUB_", "GH_", "TT_")
 _OF_THE_TESTS = ("TT_LAB_", "TT_CONTAINED_")
-# Files that take minutes, the longest first: begun last, one of them would keep the others waiting.
+_HOME = tempfile.TemporaryDirectory(prefix="tt-prefect-", ignore_cleanup_errors=True)
+# Files that take minutes, nearly the longest first: begun last, one of them would keep the others
+# waiting. Those that count lost requests come second: labs that just came up still write a lot.
 _BEGUN_FIRST = (
+    "e2e/test_stack.py",
+    "e2e/test_served.py",
     "e2e/test_deaths.py",
     "e2e/test_rollouts.py",
-    "e2e/test_stack.py",
     "e2e/test_deploys.py",
-    "e2e/test_served.py",
     "e2e/test_diagnose.py",
     "e2e/test_preflight.py",
     "e2e/test_notify.py",
@@ -34,22 +39,37 @@ settings.register_profile("house", deadline=None)
 settings.load_profile("house")
 
 
-def pytest_configure(config: pytest.Config) -> None:
-    """Cut the environment off from the real world, before anything imports Prefect."""
+def _cut_off() -> None:
+    """Cut the environment off from the real world."""
     for name in list(os.environ):
         if name.startswith(_REAL_WORLD) and not name.startswith(_OF_THE_TESTS):
             del os.environ[name]
-    home = tempfile.TemporaryDirectory(prefix="tt-prefect-", ignore_cleanup_errors=True)
-    config.add_cleanup(home.cleanup)
     os.environ.update(
-        PREFECT_HOME=home.name,
-        # A flow test without its mark fails at once instead of starting a server each time.
-        PREFECT_SERVER_EPHEMERAL_ENABLED="false",
+        PREFECT_HOME=_HOME.name,
+        # Every thread and process knows the session's server by it, before and after that is up. A
+        # flow test without its mark fails at once instead of starting a server each time.
+        PREFECT_API_URL=f"http://127.0.0.1:{free_port()}/api",
         PREFECT_SERVER_ANALYTICS_ENABLED="false",
         AWS_CONFIG_FILE=os.devnull,
         AWS_SHARED_CREDENTIALS_FILE=os.devnull,
         AWS_EC2_METADATA_DISABLED="true",
     )
+
+
+# Not in a hook: a conftest below this one imports Prefect, which reads it once.
+_cut_off()
+
+
+def pytest_unconfigure() -> None:
+    """Remove what only this process used."""
+    _HOME.cleanup()
+
+
+def pytest_sessionfinish() -> None:
+    """End what the servers of this process shared."""
+    from tests.postgres_servers import end_shared_postgres
+
+    end_shared_postgres()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -59,11 +79,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
-def prefect_server() -> Iterator[None]:
-    """Prefect's test server, one for the session: it takes about 12 s to start."""
-    from prefect.testing.utilities import prefect_test_harness
+def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """A Prefect server, one for the session: it takes seconds to start."""
+    from tests.prefect_servers import prefect_server_in
 
-    with prefect_test_harness(server_startup_timeout=120):
+    port = urlsplit(os.environ["PREFECT_API_URL"]).port
+    with prefect_server_in(tmp_path_factory.mktemp("prefect"), port=port):
         yield
 
 

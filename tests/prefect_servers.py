@@ -2,7 +2,6 @@
 
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -19,25 +18,51 @@ from prefect.settings import (
     temporary_settings,
 )
 
+from tests.free_ports import free_port
+from tests.postgres_servers import shared_postgres
+
 ROOT = Path(__file__).parents[1]
 _STARTS_WITHIN_SECONDS = 180
 _DELIVERY_SECONDS = 20
 
 
-def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+_DATABASE = "PREFECT_SERVER_DATABASE_CONNECTION_URL"
+_MIGRATED = "prefect-as-migrated"
+
+
+def a_database(name: str) -> str:
+    """The address of a database with Prefect's tables, made from one that was migrated once.
+
+    Not SQLite: a server on it stands still for a minute now and then (docs/prefect.md).
+    """
+    postgres = shared_postgres()
+    if _MIGRATED not in postgres.databases():
+        postgres.have_database("prefect-draft")
+        where = {_DATABASE: postgres.url("prefect-draft")}
+        command = [sys.executable, "-m", "prefect", "server", "database", "upgrade", "--yes"]
+        subprocess.run(
+            command, env={**os.environ, **where}, check=True, capture_output=True, timeout=180
+        )
+        postgres.sql(f'alter database "prefect-draft" rename to "{_MIGRATED}"')
+    postgres.have_database(name, template=_MIGRATED)
+    return postgres.url(name)
 
 
 class PrefectServer:
     """The server, its database and whatever a test runs against it, under one folder."""
 
-    def __init__(self, folder: Path, *, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        settings: Mapping[str, str] | None = None,
+        port: int | None = None,
+    ) -> None:
         self.folder = folder
         self._settings = dict(settings or {})
-        self.port = free_port()
+        self.port = port or free_port()
+        if _DATABASE not in self._settings:
+            self._settings[_DATABASE] = a_database(f"prefect-{self.port}-{time.monotonic_ns()}")
         self.api_url = f"http://127.0.0.1:{self.port}/api"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -110,11 +135,11 @@ class PrefectServer:
 
 @contextmanager
 def prefect_server_in(
-    folder: Path, *, settings: Mapping[str, str] | None = None
+    folder: Path, *, settings: Mapping[str, str] | None = None, port: int | None = None
 ) -> Iterator[PrefectServer]:
     """A server that is up, and the one that this process speaks to meanwhile."""
     deliver_what_was_said()
-    server = PrefectServer(folder, settings=settings)
+    server = PrefectServer(folder, settings=settings, port=port)
     server.start()
     login = server.environment.get("PREFECT_API_AUTH_STRING")
     try:

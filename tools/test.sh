@@ -3,7 +3,7 @@
 #
 #   fast     no server, no lab; all of delivery's branches must be covered
 #   slow     the next two side by side: each waits much, and neither fills the processors
-#   prefect  with Prefect's test server
+#   prefect  with a Prefect server
 #   e2e      the product in labs of the tests' own, which are gone afterwards
 #
 # Without a stage: fast, then slow. TT_TEST_WORKERS processes share a stage's files (2), each with

@@ -25,9 +25,10 @@ from deployments.server import ensure_work_pool
 from lab.settings import LabSettings
 from tasks.pushes import follow_branch
 from tests.fake_environment import settings as environment_settings
+from tests.free_ports import free_port
 from tests.lab.services.conftest import github_of
 from tests.lab_settings import settings_in
-from tests.prefect_servers import ROOT, PrefectServer, free_port, prefect_server_in
+from tests.prefect_servers import ROOT, PrefectServer, prefect_server_in
 from tests.pushes import a_push, headers, payload
 from tests.repositories import login_to_github
 

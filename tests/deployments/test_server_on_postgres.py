@@ -17,7 +17,8 @@ from prefect.variables import Variable
 
 from deployments.automations import SILENCE_SECONDS, crash_of_silent_runs
 from deployments.server import ensure_automation
-from tests.postgres_servers import Postgres, a_postgres
+from lab.postgres import Postgres
+from tests.postgres_servers import a_postgres
 from tests.prefect_servers import (
     ROOT,
     PrefectServer,
@@ -55,7 +56,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     folder = tmp_path_factory.mktemp("server")
     with a_postgres() as postgres:
         settings = {
-            "PREFECT_SERVER_DATABASE_CONNECTION_URL": postgres.url,
+            "PREFECT_SERVER_DATABASE_CONNECTION_URL": postgres.url("prefect"),
             "PREFECT_SERVER_API_AUTH_STRING": LOGIN,
             "PREFECT_API_AUTH_STRING": LOGIN,
         }

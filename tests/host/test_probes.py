@@ -14,8 +14,9 @@ from delivery.health import Sample
 from delivery.host_script import read_answer
 from delivery.postgres_health import PostgresSamples, judge_postgres
 from delivery.redis_health import RedisSamples, judge_redis
+from lab.postgres import Postgres
 from tests.host.running import Machine
-from tests.postgres_servers import PASSWORD, Postgres, a_postgres
+from tests.postgres_servers import PASSWORD, a_postgres
 from tests.stack.redis_nodes import RedisNodes, free_ports
 from tools.stack_programs import environment
 
@@ -207,7 +208,7 @@ class TestPostgres:
             TT_PROJECT="tt", TT_APP_SERVICE="app", TT_LOOKS="1", TT_INTERVAL="0",
         )  # fmt: skip
         (sight,) = read_answer(PostgresSamples, ran.printed, host="h").samples
-        assert (sight.connections, sight.pool) == (97, 7)
+        assert (sight.connections, sight.pool) == (197, 7)
         assert 1 <= sight.used < 10
 
     def test_a_refused_password_is_what_postgres_says(self, machine: Machine) -> None:

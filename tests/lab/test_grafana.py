@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from tests.fakes import served
-from tests.prefect_servers import ROOT, free_port
+from tests.free_ports import free_port
+from tests.prefect_servers import ROOT
 from tests.stack.files import MONITORING
 
 PROGRAM = ROOT / "lab" / "images" / "grafana" / "grafana.py"
