@@ -23,12 +23,13 @@ _FASTEST_PER_SECOND = 200.0
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One request: when it left (seconds since the load began), how long, what came."""
+    """One request: when it left (seconds since the load began), how long, what came or why not."""
 
     at: float
     seconds: float
     status: int
     version: str
+    error: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,14 +113,15 @@ class Load:
 
     async def _ask(self, client: httpx.AsyncClient, began: float) -> None:
         left = time.perf_counter()
-        status, version = 0, ""
+        status, version, failed = 0, "", ""
         try:
             reply = await client.get(self._url)
             status = reply.status_code
             version = _version_in(reply)
-        except httpx.HTTPError:
-            status = 0
-        self._answers.append(Answer(left - began, time.perf_counter() - left, status, version))
+        except httpx.HTTPError as error:
+            failed = repr(error)
+        took = time.perf_counter() - left
+        self._answers.append(Answer(left - began, took, status, version, failed))
 
 
 def _version_in(reply: httpx.Response) -> str:

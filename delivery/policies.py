@@ -92,7 +92,7 @@ class RolloutPolicy(Policy):
         ge=0,
         le=50,
         description="Hosts of one wave that may fail (they keep the old release) before the "
-        "rollout stops and every touched host goes back.",
+        "rollout stops and every touched host goes back; with recreate none may.",
     )
     gate_passes: int = Field(
         default=3, ge=1, le=50, description="Passes in a row before the new container gets traffic."
@@ -125,6 +125,11 @@ class RolloutPolicy(Policy):
     stop_seconds: int = Field(
         default=45, ge=1, le=600, description="Grace of the old one; longer than the app's own."
     )
+
+    @property
+    def tolerated_failures(self) -> int:
+        """Hosts of a wave that may fail; none by a strategy that leaves such a host without one."""
+        return self.failure_budget if self.strategy == "rolling" else 0
 
 
 class HealthPolicy(Policy):

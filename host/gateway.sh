@@ -43,7 +43,8 @@ backends() {
         printf '    option httpchk GET /actuator/health/readiness\n'
         printf '    http-check expect status 200\n'
         printf '    timeout check 3s\n'
-        printf '    default-server resolvers docker resolve-prefer ipv4 init-addr none'
+        # The last resort has a slot's address, too: without this HAProxy would give it to one of them.
+        printf '    default-server resolvers docker resolve-prefer ipv4 resolve-opts allow-dup-ip init-addr none'
         printf ' inter 500ms fastinter 200ms downinter 200ms fall 3 rise 1\n'
         slot_line "$first" "check observe layer4 error-limit 2 on-error mark-down" "$1" "$2"
         slot_line "$second" "check observe layer4 error-limit 2 on-error mark-down backup" "$1" "$2"

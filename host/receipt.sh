@@ -50,3 +50,14 @@ receipt() {
         "$(longest_gap)" "$3" "$4"
     rm -f "$probes"
 }
+
+# The receipt of a release that took over from another; null where nothing was replaced.
+measured() {
+    stop_prober
+    if [ -n "${totals_after:-}" ] && [ -n "$outgoing" ]; then
+        receipt "$started_at" "$switched_at" \
+            $((${totals_after% *} - ${totals_before% *})) $((${totals_after#* } - ${totals_before#* }))
+    else
+        printf null
+    fi
+}

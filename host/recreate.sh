@@ -1,24 +1,43 @@
 #!/bin/bash
 # Replaces the application in place, as "docker compose up" does: the service is away until
 # the new container answers. For comparison, and for releases that cannot run side by side.
+#
+# The container before is gone when the new one starts, so nothing is undone here: the worker
+# takes the way back. Safe to lose at any line: the next run brings the slots (gateway.sh) in
+# line with the one container that Compose keeps.
 # shellcheck source=host/lib.sh
 [ -n "${tt_log:-}" ] || . "$(dirname "$0")/lib.sh"
 # shellcheck source=host/jobs.sh
 declare -F job_under_way >/dev/null || . "$(dirname "$0")/jobs.sh"
 # shellcheck source=host/detached.sh
 declare -F run_detached >/dev/null || . "$(dirname "$0")/detached.sh"
+# shellcheck source=host/gateway.sh
+declare -F read_slots >/dev/null || . "$(dirname "$0")/gateway.sh"
+# shellcheck source=host/receipt.sh
+declare -F start_prober >/dev/null || . "$(dirname "$0")/receipt.sh"
 # shellcheck source=host/compose.sh
 declare -F start_data_stores >/dev/null || . "$(dirname "$0")/compose.sh"
 # shellcheck source=host/stores.sh
 declare -F replace_data_stores >/dev/null || . "$(dirname "$0")/stores.sh"
 # shellcheck source=host/monitoring.sh
 declare -F check_monitoring >/dev/null || . "$(dirname "$0")/monitoring.sh"
+# shellcheck source=host/application.sh
+declare -F app_containers >/dev/null || . "$(dirname "$0")/application.sh"
+# shellcheck source=host/retiring.sh
+declare -F retire_spare >/dev/null || . "$(dirname "$0")/retiring.sh"
+# shellcheck source=host/takeover.sh
+declare -F start_candidate >/dev/null || . "$(dirname "$0")/takeover.sh"
 open_log
-need TT_APP_IMAGE TT_APP_SERVICE TT_GENERATION TT_ATTEMPT
+need TT_APP_IMAGE TT_APP_SERVICE TT_APP_PORT TT_GENERATION TT_ATTEMPT TT_GATE_PASSES TT_GATE_SECONDS \
+    TT_STOP_SECONDS
 run_detached "recreate-$TT_GENERATION-$TT_ATTEMPT"
 
 reload_with_secrets
-clean_up() { forget_rendered; }
+clean_up() {
+    stop_prober
+    forget_rendered
+    rm -f "$probes"
+}
 open_job_output
 compose_files
 take_lock
@@ -28,12 +47,27 @@ read_compose_file
 check_monitoring
 services_before=$(running_services)
 
+start_prober
 start_data_stores
-with_secrets "${compose[@]}" up --detach --no-deps --scale "$TT_APP_SERVICE=1" "$TT_APP_SERVICE" ||
-    fail "the application did not start" "docker compose -p $TT_PROJECT logs $TT_APP_SERVICE"
+wanted=$(definition_hash "$TT_APP_SERVICE")
+find_outgoing
 start_gateway
+# Of several containers Compose would choose by itself which to keep.
+retire_spare
+remove_leftovers
+gateway_follow
+
+if [ -n "$outgoing" ] && is_running "$outgoing" && [ "$(definition_of "$outgoing")" = "$wanted" ]; then
+    say "$outgoing is this very release already"
+else
+    replace_in_place
+fi
 start_the_rest
 reload_monitoring
 
+measurements=$(measured)
+publish_receipt "$measurements"
 succeed "\"changed\":$(changed_services "$services_before" | json_lines)" \
-    "\"configuration\":$(json_string "$(configuration_hash)")"
+    "\"configuration\":$(json_string "$(configuration_hash)")" \
+    "\"since_switch\":$(seconds_since_switch)" \
+    "\"note\":$(json_string "$note")" "\"receipt\":$measurements"

@@ -46,17 +46,6 @@ replace_app() {
     totals_after=$(gateway_totals)
 }
 
-# The receipt of a release that took over from another; null where nothing was replaced.
-measured() {
-    stop_prober
-    if [ -n "${totals_after:-}" ] && [ -n "$outgoing" ]; then
-        receipt "$started_at" "$switched_at" \
-            $((${totals_after% *} - ${totals_before% *})) $((${totals_after#* } - ${totals_before#* }))
-    else
-        printf null
-    fi
-}
-
 reload_with_secrets
 open_job_output
 compose_files

@@ -218,3 +218,22 @@ afterwards() {
     take_lock
     if is_spare "$kept_warm"; then retire_spare; fi
 }
+
+# Without a second container: away from the old one's end until the new one is ready.
+replace_in_place() {
+    local slot=${outgoing_slot:-a}
+    baseline=$([ -z "$outgoing" ] || components_down "$outgoing")
+    totals_before=$(gateway_totals)
+    started_at=$EPOCHREALTIME
+    with_secrets "${compose[@]}" up --detach --no-deps --scale "$TT_APP_SERVICE=1" "$TT_APP_SERVICE" ||
+        fail "the application did not start" "docker compose -p $TT_PROJECT logs $TT_APP_SERVICE"
+    candidate=$(app_containers)
+    if [ "$slot" = a ]; then write_slots a "$candidate" ""; else write_slots b "" "$candidate"; fi
+    gateway_follow
+    gate
+    gateway_sees "$slot" 20 ||
+        fail "the gateway does not see $candidate as ready" "docker logs --tail 50 $gateway"
+    switched_at=${EPOCHREALTIME/,/.}
+    totals_after=$(gateway_totals)
+    note_takeover "$candidate" "$restarts_at_first"
+}

@@ -36,8 +36,9 @@ def start_containers(
 
     Only those data stores are replaced that the plans name.
 
-    A host that fails keeps the release before; more of them than the failure budget raise
-    what the first one said. Asking again for the same generation and release finds the job
+    A host that fails a rolling takeover keeps the release before; more of them than the failure
+    budget raise what the first one said. One that fails to recreate has none that serves, so the
+    first failure raises. Asking again for the same generation and release finds the job
     that is under way, or its result: the script on the host outlives a worker that dies and
     a command that is cut off.
     """
@@ -54,7 +55,7 @@ def start_containers(
     run = ScriptRun(STRATEGIES[target.rollout.strategy], inputs, *limits)
     answers = run_script_on_each(target.hosts_door(), hosts, run, StartedContainers)
     failures = [answer for answer in answers.values() if isinstance(answer, HostError)]
-    if len(failures) > target.rollout.failure_budget:
+    if len(failures) > target.rollout.tolerated_failures:
         raise failures[0]
     log_answers({n: answer for n, answer in answers.items() if not isinstance(answer, HostError)})
     return [_host_outcome(name, answer, bundle) for name, answer in answers.items()]

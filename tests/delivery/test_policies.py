@@ -1,7 +1,7 @@
 import pytest
 from pydantic import ValidationError
 
-from delivery.policies import HealthPolicy, HostLayout, StageTimeouts
+from delivery.policies import HealthPolicy, HostLayout, RolloutPolicy, StageTimeouts
 
 
 def test_the_defaults_are_what_the_hosts_have_today() -> None:
@@ -65,3 +65,8 @@ def test_the_redis_nodes_are_where_the_stack_puts_them() -> None:
 def test_passes_are_spread_over_the_span(passes: int, span: float, pause: float) -> None:
     policy = HealthPolicy(passes=passes, span_seconds=span, interval_seconds=1)
     assert policy.pause_seconds == pause
+
+
+def test_only_a_host_that_keeps_its_release_may_fail() -> None:
+    assert RolloutPolicy(failure_budget=2).tolerated_failures == 2
+    assert RolloutPolicy(failure_budget=2, strategy="recreate").tolerated_failures == 0

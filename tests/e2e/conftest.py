@@ -34,6 +34,9 @@ def lab(lab_home: Path) -> Iterator[RunningLab]:
     if not keep:
         lab_command(lab_home, "down")
     lab_command(lab_home, "up", "--bare")
+    # A lab that has just come up has written gigabytes: on a disk that is busy with them the
+    # first Redis node to sync its file stalls, and its cluster fails over.
+    os.sync()
     yield RunningLab.at(lab_home)
     if not keep:
         lab_command(lab_home, "down")
@@ -44,3 +47,12 @@ def delivering(lab: RunningLab) -> Delivering:
     """The product in that lab: a Prefect server, the environment registered, a worker."""
     lab.command("up")
     return Delivering(lab)
+
+
+@pytest.fixture
+def serving(delivering: Delivering) -> str:
+    """A healthy release serves; its version."""
+    if not delivering.serving():
+        done = delivering.run("deploy")
+        assert done.outcome in ("DEPLOYED", "UP_TO_DATE"), done.said
+    return delivering.serving()

@@ -6,18 +6,10 @@ import pytest
 from benchmarks.load import together
 from tests.e2e.delivering import Delivering
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600), pytest.mark.usefixtures("serving")]
 
 _BROKEN_PULLS = 6
 """Answers cut short: more than an engine's own tries for one layer."""
-
-
-@pytest.fixture(autouse=True)
-def serving(delivering: Delivering) -> str:
-    """A healthy release serves; its version."""
-    if not delivering.serving():
-        assert delivering.run("deploy").outcome == "DEPLOYED"
-    return delivering.serving()
 
 
 def test_a_registry_that_dies_in_mid_pull_costs_time_and_no_request(

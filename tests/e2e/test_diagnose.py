@@ -19,7 +19,7 @@ from delivery.findings import Finding
 from delivery.host_facts import HostFacts
 from tasks.diagnosis import gather, look, mend
 from tests.e2e.breaking import Broken
-from tests.e2e.delivering import Delivering
+from tests.e2e.delivering import Delivering, rolling_out_with
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
@@ -163,13 +163,11 @@ class TestMending:
 def test_a_slow_release_is_told_from_a_broken_one(
     delivering: Delivering, target: Environment, broken: Broken
 ) -> None:
-    quick = target.rollout.model_copy(update={"gate_seconds": 12})
-    target.model_copy(update={"rollout": quick}).save("lab", overwrite=True)
+    sha = delivering.commit("fix", "slow-start=60", "fix: starts slowly")
     try:
-        sha = delivering.commit("fix", "slow-start=60", "fix: starts slowly")
-        slow = delivering.run("deploy", "--revision", sha)
+        with rolling_out_with(delivering, gate_seconds=12):
+            slow = delivering.run("deploy", "--revision", sha)
     finally:
-        target.save("lab", overwrite=True)
         delivering.commit("fix", "healthy", "fix: starts as before")
     assert slow.outcome == "ROLLED_BACK", slow.said
     assert slow.answer["findings"][0]["cause"] == "slow-start", slow.said

@@ -1,9 +1,11 @@
 """Rollouts nobody notices, and a way back that takes itself."""
 
 import pytest
+from websockets.frames import CloseCode
 
 from benchmarks.load import Figures, together
-from tests.e2e.delivering import Answered, Delivering
+from tests.e2e.conversing import Conversation
+from tests.e2e.delivering import Answered, Delivering, rolling_out_with
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -26,9 +28,12 @@ def deploy_under_load(delivering: Delivering, behaviour: str) -> tuple[Answered,
     return done, together(loads)
 
 
-@pytest.mark.parametrize("behaviour", ["never-healthy", "crash-after=4"])
+@pytest.mark.parametrize(
+    ("behaviour", "cause"),
+    [("never-healthy", "release-unhealthy"), ("crash-after=4", "container-crashes")],
+)
 def test_a_bad_release_leaves_the_old_one_serving_every_request(
-    delivering: Delivering, serving: str, behaviour: str
+    delivering: Delivering, serving: str, behaviour: str, cause: str
 ) -> None:
     recorded = len(delivering.record())
 
@@ -36,6 +41,7 @@ def test_a_bad_release_leaves_the_old_one_serving_every_request(
 
     assert (done.status, done.outcome) == (1, "ROLLED_BACK"), done.said
     assert figures.failed == []
+    assert done.answer["findings"][0]["cause"] == cause, done.said
     assert delivering.serving() == serving
     assert len(delivering.app_containers()) == 1
     assert delivering.record()[-1]["tag"] == serving
@@ -65,17 +71,51 @@ def test_a_release_that_falls_ill_after_its_watch_gives_way_to_the_old_one_still
     assert len(delivering.app_containers()) == 1
 
 
-def test_rollback_brings_the_previous_release_back_without_a_failed_request(
+def test_recreate_replaces_the_release_in_place_and_nothing_else(
+    delivering: Delivering, serving: str
+) -> None:
+    others = _not_the_app(delivering)
+    good = delivering.commit("fix", message="it cannot run beside the one before")
+    bad = delivering.commit("fix", behaviour="never-healthy", message="nor by itself")
+
+    with rolling_out_with(delivering, strategy="recreate", gate_seconds=15):
+        done = delivering.run("deploy", "--revision", good)
+        back = delivering.run("deploy", "--revision", bad)
+    delivering.commit("fix", behaviour="healthy", message="mended")
+
+    assert (done.status, done.outcome) == (0, "DEPLOYED"), done.said
+    (host,) = done.answer["hosts"]
+    assert host["receipt"]["longest_gap_ms"] > 1000
+    assert (back.status, back.outcome) == (1, "ROLLED_BACK"), back.said
+    assert delivering.serving() == f"v{done.answer['version']}" != serving
+    assert len(delivering.app_containers()) == 1
+    assert others.items() <= delivering.containers().items()
+    assert delivering.record()[-1]["revision"] == good
+
+
+def _not_the_app(delivering: Delivering) -> dict[str, str]:
+    apps = delivering.app_containers()
+    return {name: each for name, each in delivering.containers().items() if name not in apps}
+
+
+def test_rollback_brings_the_previous_release_back_and_breaks_nobody_off(
     delivering: Delivering, serving: str
 ) -> None:
     expected = [line["tag"] for line in delivering.record() if line["tag"] != serving][-1]
 
-    with delivering.under_load() as loads:
+    with Conversation(delivering.app_url) as talk, delivering.under_load() as loads:
         done = delivering.run("rollback", "--reason", "second thoughts")
 
     assert (done.status, done.outcome) == (0, "DEPLOYED"), done.said
-    assert together(loads).failed == []
+    figures = together(loads)
+    assert figures.failed == []
     assert delivering.serving() == expected
+    # An open websocket stays with the old release long after the switch, until that says goodbye.
+    switched = min(answer.at for answer in figures.answers if answer.version == expected)
+    assert set(talk.versions) == {serving}
+    assert talk.at[-1] > switched + 10
+    assert talk.longest_silence_seconds < 5
+    assert talk.closed == CloseCode.GOING_AWAY
 
 
 def test_rollback_to_what_is_not_there_is_refused_before_anything_is_touched(

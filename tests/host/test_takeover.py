@@ -23,6 +23,15 @@ find_outgoing; find_spare; remove_leftovers
 probes=none; stop_prober() { :; }; forget_rendered() { :; }
 succeed "\\"outgoing\\":$(json_string "$outgoing")" "\\"spare\\":$(json_string "$spare")"
 """
+# As recreate.sh does it; Compose keeps the one container that there is, under its name.
+RECREATE = """open_log; TT_STOP_SECONDS=1 gateway=gateway-id compose=()
+is_ready() { [ -f "$HOSTED/ready/$1" ]; }
+gateway_follow() { :; }; gateway_sees() { [ "$1" = "$slot_active" ]; }
+gateway_totals() { echo 1 0; }; gate() { :; }; clean_up() { :; }
+with_secrets() { echo "$wanted" >"running/$(ls running | grep . || echo tt-app-1)"; }
+cd "$HOSTED"; find_outgoing; retire_spare; remove_leftovers; replace_in_place
+succeed "\\"candidate\\":$(json_string "$candidate")"
+"""
 
 
 class App:
@@ -44,15 +53,15 @@ class App:
     def slots(self, active: str, a: str, b: str) -> None:
         self._slots = (active, a, b)
 
-    def look(self, wanted: str) -> Ran:
+    def look(self, wanted: str, body: str = LOOK) -> Ran:
         """Begin a takeover by the release ``wanted``, up to where something would start."""
         names = ("gateway", "application", "retiring", "takeover")
         parts = [(HOST / f"{name}.sh").read_text() for name in names]
         active, a, b = self._slots
         known = f'mkdir -p "$tt_state"; write_slots {active} "{a}" "{b}"\n' if active else ""
         begin = f"HOSTED={self.folder}; wanted={wanted}\n{known}"
-        body = "\n".join([*parts, begin, LOOK])
-        return self._machine.run(body, TT_APP_PORT="8080", TT_PROJECT="tt", TT_APP_SERVICE="app")
+        script = "\n".join([*parts, begin, body])
+        return self._machine.run(script, TT_APP_PORT="8080", TT_PROJECT="tt", TT_APP_SERVICE="app")
 
     @property
     def slots_now(self) -> list[str]:
@@ -119,3 +128,26 @@ def test_an_admitted_one_that_is_not_ready_serves_where_there_is_no_other(app: A
     app.slots("a", "tt-app-1", "")
     assert app.look("new").result["outgoing"] == "tt-app-1"
     assert app.gone == []
+
+
+@pytest.mark.parametrize(
+    ("slots", "kept", "gone"),
+    [
+        (("b", "tt-app-1", "tt-app-2"), ["b", "", "tt-app-2"], ["stop tt-app-1", "rm tt-app-1"]),
+        (("a", "tt-app-1", ""), ["a", "tt-app-1", ""], ["rm tt-app-2"]),
+    ],
+    ids=["one warm", "one never admitted"],
+)
+def test_recreate_leaves_compose_one_container_and_the_slots_name_it(
+    app: App, slots: tuple[str, str, str], kept: list[str], gone: list[str]
+) -> None:
+    app.runs("tt-app-1", "old")
+    app.runs("tt-app-2", "old")
+    app.slots(*slots)
+    assert app.look("new", RECREATE).result["candidate"] == max(kept)
+    assert (app.slots_now, app.gone) == (kept, gone)
+
+
+def test_recreate_starts_the_first_release_in_the_first_slot(app: App) -> None:
+    assert app.look("new", RECREATE).result["candidate"] == "tt-app-1"
+    assert app.slots_now == ["a", "tt-app-1", ""]

@@ -8,6 +8,7 @@ import com.tt.backend.metrics.JvmMetrics;
 import com.tt.backend.metrics.PoolMetrics;
 import com.tt.backend.web.ActuatorServlet;
 import com.tt.backend.web.ApiServlet;
+import com.tt.backend.web.LiveEndpoint;
 import com.tt.backend.web.RequestFilter;
 import com.tt.backend.web.WebServer;
 import java.lang.management.ManagementFactory;
@@ -45,6 +46,7 @@ public final class Application {
 
         server.filter(new RequestFilter(lifecycle, httpMetrics, behaviour));
         server.serve(new ApiServlet(settings, lifecycle, tickets), "/api/*", "/");
+        server.converse("/api/live", () -> new LiveEndpoint(settings.version()));
         server.serve(new ActuatorServlet(settings, health,
                 List.of(new JvmMetrics(), httpMetrics, poolMetrics, server)), "/actuator/*");
 

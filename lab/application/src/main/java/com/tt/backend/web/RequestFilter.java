@@ -17,8 +17,8 @@ public final class RequestFilter extends HttpFilter {
 
     private static final long serialVersionUID = 1L;
     private static final Set<String> KNOWN = Set.of(
-            "/api/tickets", "/api/slow", "/api/stream", "/actuator/health", "/actuator/health/readiness",
-            "/actuator/health/liveness", "/actuator/info", "/actuator/prometheus");
+            "/api/tickets", "/api/slow", "/api/stream", "/api/live", "/actuator/health",
+            "/actuator/health/readiness", "/actuator/health/liveness", "/actuator/info", "/actuator/prometheus");
 
     private final transient Lifecycle lifecycle;
     private final transient HttpMetrics metrics;

@@ -4,8 +4,14 @@ import com.tt.backend.metrics.Exposition;
 import com.tt.backend.metrics.MetricSource;
 import jakarta.servlet.Filter;
 import jakarta.servlet.http.HttpServlet;
+import jakarta.websocket.DeploymentException;
+import jakarta.websocket.Endpoint;
+import jakarta.websocket.server.ServerContainer;
+import jakarta.websocket.server.ServerEndpointConfig;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.Set;
+import java.util.function.Supplier;
 import org.apache.catalina.Context;
 import org.apache.catalina.LifecycleException;
 import org.apache.catalina.Wrapper;
@@ -14,6 +20,7 @@ import org.apache.catalina.startup.Tomcat;
 import org.apache.tomcat.util.descriptor.web.FilterDef;
 import org.apache.tomcat.util.descriptor.web.FilterMap;
 import org.apache.tomcat.util.threads.ThreadPoolExecutor;
+import org.apache.tomcat.websocket.server.WsSci;
 
 /** Tomcat, embedded, as Spring Boot does it. */
 public final class WebServer implements MetricSource {
@@ -33,6 +40,7 @@ public final class WebServer implements MetricSource {
         connector.setProperty("maxKeepAliveRequests", "-1");
         tomcat.setConnector(connector);
         context = tomcat.addContext("", null);
+        context.addServletContainerInitializer(new WsSci(), null);
     }
 
     public void filter(Filter filter) {
@@ -51,6 +59,26 @@ public final class WebServer implements MetricSource {
         for (String pattern : patterns) {
             wrapper.addMapping(pattern);
         }
+    }
+
+    /** Websockets at this path; each is told to go away (1001) when the server stops. */
+    public void converse(String path, Supplier<Endpoint> endpoint) {
+        ServerEndpointConfig configuration = ServerEndpointConfig.Builder.create(Endpoint.class, path)
+                .configurator(new ServerEndpointConfig.Configurator() {
+                    @Override
+                    public <T> T getEndpointInstance(Class<T> type) {
+                        return type.cast(endpoint.get());
+                    }
+                })
+                .build();
+        context.addServletContainerInitializer((classes, servlets) -> {
+            try {
+                ((ServerContainer) servlets.getAttribute(ServerContainer.class.getName()))
+                        .addEndpoint(configuration);
+            } catch (DeploymentException failed) {
+                throw new IllegalStateException(failed);
+            }
+        }, Set.of());
     }
 
     public void start() throws LifecycleException {
