@@ -65,15 +65,20 @@ def agent_check(
     )  # fmt: skip
 
 
-def rights_check(denied: ConfigurationError | None, *, may_cancel: bool) -> Check:
-    """The rights that asking harmlessly shows; sending has been tried by then."""
+def rights_check(
+    denied: ConfigurationError | None, *, may_cancel: bool = True, only_agents: bool = False
+) -> Check:
+    """The rights that asking harmlessly shows; sending has been tried by then.
+
+    ``only_agents``: only the look at the agents was denied; a command may still go.
+    """
     problem = denied.message if denied else ""
     if not problem and not may_cancel:
         problem = "the role lacks ssm:CancelCommand: a command that hangs cannot be stopped"
     return judged(
         "aws rights", "", "ec2:DescribeInstances, ssm:SendCommand and what goes with it",
         problem=problem, remedy="Compare the worker's role with the policy in README.md.",
-        warn=not denied or "DescribeInstanceInformation" in problem,
+        warn=not denied or only_agents,
     )  # fmt: skip
 
 

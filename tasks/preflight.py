@@ -66,7 +66,7 @@ def see_hosts(target: Environment, *, patience_seconds: int = 30) -> Look:
     except HostNotFound as error:
         return Look([], SeenHosts(checks=(of_error("instance", error),)))
     except ConfigurationError as error:
-        return Look([], SeenHosts(checks=(rights_check(error, may_cancel=True),)))
+        return Look([], SeenHosts(checks=(rights_check(error),)))
     checks, reached = _agents(target, hosts)
     sights, unseen = _ask_hosts(target, reached, patience_seconds)
     return Look(hosts, SeenHosts(sights, (*checks, *unseen)))
@@ -78,8 +78,8 @@ def _agents(target: Environment, hosts: Sequence[Host]) -> tuple[list[Check], li
     checks = [instances_check([host.name for host in hosts])]
     try:
         agents = _when_online(target, hosts)
-    except ConfigurationError as error:  # only this look is denied: a command may still go
-        return [*checks, rights_check(error, may_cancel=True)], list(hosts)
+    except ConfigurationError as error:
+        return [*checks, rights_check(error, only_agents=True)], list(hosts)
     now = datetime.datetime.now(datetime.UTC)
     checks += [
         agent_check(host.name, agents.get(host.instance_id), now=now, policy=target.preflight)
@@ -120,7 +120,7 @@ def _ask_hosts(
     try:
         answers = run_script_on_each(target.hosts_door(), hosts, run, PreflightHost)
     except ConfigurationError as error:
-        return (), [rights_check(error, may_cancel=True)]
+        return (), [rights_check(error)]
     answered = time.time()
     sights = [
         HostSight(name, answer, sent, answered)

@@ -234,17 +234,16 @@ def test_the_agent_must_be_online_and_heard_of_lately(
 
 
 @pytest.mark.parametrize(
-    ("denied", "may_cancel", "level"),
+    ("check", "level"),
     [
-        (None, True, Level.PASS),
-        (None, False, Level.WARN),
-        (ConfigurationError("lacks a right for sending a command"), True, Level.FAIL),
+        (rights_check(None), Level.PASS),
+        (rights_check(None, may_cancel=False), Level.WARN),
+        (rights_check(ConfigurationError("lacks a right for sending")), Level.FAIL),
+        (rights_check(ConfigurationError("may not ask"), only_agents=True), Level.WARN),
     ],
 )
-def test_the_rights_that_asking_shows(
-    denied: ConfigurationError | None, may_cancel: bool, level: Level
-) -> None:
-    assert rights_check(denied, may_cancel=may_cancel).level is level
+def test_the_rights_that_asking_shows(check: Check, level: Level) -> None:
+    assert check.level is level
 
 
 def test_the_answer_of_the_script_is_read_as_it_is_written() -> None:

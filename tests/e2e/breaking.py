@@ -1,20 +1,28 @@
 """Faults of the lab's host, each really made and undone again; all leave the lab as it was."""
 
+import hashlib
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import patch
 
+import boto3
 import httpx
 
 from tests.e2e.conftest import RunningLab
+from tests.e2e.delivering import Delivering
 
 CLONE = "/dockerProjects/tt-src/WEB7_9_B2ST_BE"
 TOKEN = "/etc/tt-secrets/doppler-token"
+RECORD = "/var/lib/tt-deploy/releases.jsonl"
 EXPORTER = "oliver006/redis_exporter:v1.80.1"
 NODE_VOLUME = "/var/lib/docker/volumes/tt_redis-node-6-data/_data"
 HEALTHY_SECONDS = 90.0
+_MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
+_OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
 
 class Broken:
@@ -48,16 +56,83 @@ class Broken:
         """No token file."""
         return self.undone_by(f"mv {TOKEN} {TOKEN}.aside", f"mv {TOKEN}.aside {TOKEN}")
 
-    @contextmanager
-    def token_expired(self) -> Iterator[None]:
+    def token_expired(self) -> Any:
         """A token that Doppler does not take any more."""
-        tokens = f"{self._doppler}/_lab/tokens"
-        text = self.sh(f"tr -d '\\r\\n' < {TOKEN}")
-        httpx.post(tokens, json={"text": text, "expires_at": 0}, trust_env=False).raise_for_status()
+        return self.doppler_token(expires_at=0)
+
+    def doppler_token(self, **fields: Any) -> Any:
+        """Another thing that Doppler knows of the token that host and worker have."""
+        known = {"text": self.lab.env["TT_DOPPLER_TOKEN"], "slug": "of-the-lab"}
+        return self._posted(f"{self._doppler}/_lab/tokens", known, fields)
+
+    def github_token(self, **fields: Any) -> Any:
+        """Another thing that GitHub knows of the worker's token."""
+        known = {"text": self.lab.env["TT_GITHUB_TOKEN"]}
+        return self._posted(f"{self.lab.status['github_url']}/_lab/tokens", known, fields)
+
+    @contextmanager
+    def _posted(self, where: str, known: dict[str, Any], changed: dict[str, Any]) -> Iterator[None]:
+        httpx.post(where, json=known | changed, trust_env=False).raise_for_status()
         try:
             yield
         finally:
-            httpx.post(tokens, json={"text": text}, trust_env=False).raise_for_status()
+            httpx.post(where, json=known, trust_env=False).raise_for_status()
+
+    @contextmanager
+    def service(self, name: str, kind: str, match: str) -> Iterator[None]:
+        """A service that treats the requests that ``match`` finds so (`lab fault`)."""
+        self.lab.command("fault", name, kind, "--match", match)
+        try:
+            yield
+        finally:
+            self.lab.command("fault", name, "clear")
+
+    @contextmanager
+    def untagged(self) -> Iterator[None]:
+        """An instance without the tag by which it is found."""
+        host = self.lab.status["hosts"][0]
+        ec2 = boto3.client(
+            "ec2",
+            endpoint_url=self.lab.status["aws_url"],
+            region_name=self.lab.env["AWS_DEFAULT_REGION"],
+            aws_access_key_id=self.lab.env["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=self.lab.env["AWS_SECRET_ACCESS_KEY"],
+        )
+        instance, name = host["instance_id"], host["name"]
+        ec2.delete_tags(Resources=[instance], Tags=[{"Key": "Name", "Value": name}])
+        try:
+            yield
+        finally:
+            ec2.create_tags(Resources=[instance], Tags=[{"Key": "Name", "Value": name}])
+
+    @contextmanager
+    def clocks_apart(self, seconds: float) -> Iterator[None]:
+        """A worker whose clock is fast; a host's cannot be set without this machine's own."""
+        fast = SimpleNamespace(
+            time=lambda: time.time() + seconds, monotonic=time.monotonic, sleep=time.sleep
+        )
+        with patch("tasks.preflight.time", fast):
+            yield
+
+    @contextmanager
+    def edited(self, file: str, edits: Mapping[str, str]) -> Iterator[None]:
+        """Texts in a file of the branch that were replaced."""
+        delivering = Delivering(self.lab)
+        delivering.edit(file, edits, "fix: a slip of the pen")
+        try:
+            yield
+        finally:
+            back = {after: before for before, after in edits.items()}
+            delivering.edit(file, back, "fix: as it was")
+
+    @contextmanager
+    def latest_image_for(self, architecture: str) -> Iterator[None]:
+        """A newest image that calls itself one of this architecture."""
+        self._relabel_latest(architecture)
+        try:
+            yield
+        finally:
+            self._relabel_latest("amd64")
 
     @contextmanager
     def secret(self, name: str, value: str | None) -> Iterator[None]:
@@ -185,6 +260,28 @@ class Broken:
                 return
             time.sleep(0.5)
         raise AssertionError(f"not well after {seconds} s: {ill}")
+
+    def _relabel_latest(self, architecture: str) -> None:
+        """Give the newest image a configuration with this architecture; its layers stay."""
+        lab = self.lab
+        repository = f"http://{lab.status['registry']}/v2/{lab.status['repository']}"
+        login = (lab.env["TT_REGISTRY_USERNAME"], lab.env["TT_REGISTRY_PASSWORD"])
+        headers = {"Accept": f"{_MANIFEST}, {_OCI_MANIFEST}"}
+        with httpx.Client(auth=login, headers=headers, trust_env=False) as registry:
+            manifest = registry.get(f"{repository}/manifests/latest").raise_for_status().json()
+            stored = registry.get(f"{repository}/blobs/{manifest['config']['digest']}")
+            configuration = stored.raise_for_status().json() | {"architecture": architecture}
+            blob = json.dumps(configuration).encode()
+            digest = f"sha256:{hashlib.sha256(blob).hexdigest()}"
+            begun = registry.post(f"{repository}/blobs/uploads/").raise_for_status()
+            where = begun.url.join(begun.headers["location"]).copy_merge_params({"digest": digest})
+            registry.put(where, content=blob).raise_for_status()
+            manifest["config"] |= {"digest": digest, "size": len(blob)}
+            kind = {"Content-Type": manifest["mediaType"]}
+            said = registry.put(
+                f"{repository}/manifests/latest", content=json.dumps(manifest), headers=kind
+            )
+            said.raise_for_status()
 
     @property
     def _doppler(self) -> str:

@@ -1,36 +1,24 @@
 """Hazards of a deploy that preflight must find: each really made in the lab, and mended again."""
 
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.e2e.hazard_makers import (
-    CLONE,
-    TOKEN_FILE,
-    Break,
-    agent_again,
-    github_token,
-    give_the_port_back,
-    in_days,
-    latest_for,
-    lose_the_agent,
-    on_host,
-    secrets,
-    take_the_port,
-    token,
-)
+from tests.e2e.breaking import CLONE, RECORD, TOKEN, Broken
 
 _EDITED = f"{CLONE}/docker/docker-compose.yml"
+_GIT = f"git -c safe.directory='*' -C {CLONE}"
 _CERTIFICATE = "/root/fault.pem"
 
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault, how it is made and mended, and what must be found first."""
+    """A fault, how it is made for a while, and what must be found first."""
 
     name: str
-    make: Break
-    mend: Break
+    made: Callable[[Broken], AbstractContextManager[None]]
     first: str
     level: str
     words: str
@@ -38,154 +26,226 @@ class Fault:
     """What the environment's preflight policy says for this look, where it matters."""
 
 
+def _in_days(days: float) -> float:
+    """A moment from now, in seconds since 1970."""
+    return time.time() + days * 86_400
+
+
 FAULTS = [
     Fault(
         "a secret is missing in Doppler",
-        lambda lab: print(len(secrets(lab, MAIL_HOST=None))),
-        lambda lab: print(len(secrets(lab, MAIL_HOST="127.0.0.1"))),
+        lambda host: host.secret("MAIL_HOST", None),
         "variables", "fail", "MAIL_HOST",
     ),
     Fault(
         "the Doppler token has expired",
-        lambda lab: token(lab, expires_at=0),
-        lambda lab: token(lab),
+        lambda host: host.token_expired(),
         "doppler", "fail", "expired or was revoked",
     ),
     Fault(
         "the Doppler token is of another project",
-        lambda lab: token(lab, project="other"),
-        lambda lab: token(lab),
+        lambda host: host.doppler_token(project="other"),
         "doppler", "fail", "valid, but not for tt/prd",
     ),
     Fault(
         "others can read the token file",
-        on_host(f"chmod 644 {TOKEN_FILE}"),
-        on_host(f"chmod 400 {TOKEN_FILE}"),
+        lambda host: host.token_exposed(),
         "token file", "fail", "mode 644",
     ),
     Fault(
         "CR LF in the token file",
-        on_host(f"sed -i 's/$/\\r/' {TOKEN_FILE}"),
-        on_host(f"sed -i 's/\\r$//' {TOKEN_FILE}"),
+        lambda host: host.undone_by(
+            f"sed -i 's/$/\\r/' {TOKEN}",
+            f"sed -i 's/\\r$//' {TOKEN}",
+        ),
         "token text", "warn", "carriage return",
     ),
     Fault(
         "the disk is nearly full",
-        on_host(
+        lambda host: host.undone_by(
             "free=$(df --output=avail --block-size=1M /disk | tail -n 1); "
-            'fallocate --length "$((free - 300))M" /disk/fault-fill'
+            'fallocate --length "$((free - 300))M" /disk/fault-fill',
+            "rm /disk/fault-fill",
         ),
-        on_host("rm /disk/fault-fill"),
         "disk", "fail", "free on",
     ),
     Fault(
         "the SSM agent is gone",
-        lose_the_agent,
-        agent_again,
+        lambda host: host.agent_killed(),
         "ssm agent", "fail", "ConnectionLost",
     ),
     Fault(
-        "somebody else has the port", take_the_port, give_the_port_back, "ports", "fail", "8080 by",
+        "somebody else has the port",
+        lambda host: host.port_taken(),
+        "ports", "fail", "8080 by",
     ),
     Fault(
         "a wrong password for the registry",
-        lambda lab: print(len(secrets(lab, GITHUB_TOKEN="wrong"))),
-        lambda lab: print(len(secrets(lab, GITHUB_TOKEN=lab.env["TT_REGISTRY_PASSWORD"]))),
+        lambda host: host.secret("GITHUB_TOKEN", "wrong"),
         "registry login", "fail", "refuses the login",
     ),
     Fault(
         "DDL_AUTO=create",
-        lambda lab: print(len(secrets(lab, DDL_AUTO="create"))),
-        lambda lab: print(len(secrets(lab, DDL_AUTO="update"))),
+        lambda host: host.secret("DDL_AUTO", "create"),
         "schema", "fail", "that would destroy them",
     ),
     Fault(
         "a file was edited by hand",
-        on_host(f"echo '# by hand' >> {_EDITED}"),
-        on_host(f"git -c safe.directory='*' -C {CLONE} checkout --quiet docker/docker-compose.yml"),
+        lambda host: host.undone_by(
+            f"echo '# by hand' >> {_EDITED}",
+            f"{_GIT} checkout --quiet docker/docker-compose.yml",
+        ),
         "git clone", "warn", "docker/docker-compose.yml",
     ),
     Fault(
         "a container was stopped",
-        on_host("docker stop tt-grafana-1"),
-        on_host("docker start tt-grafana-1"),
+        lambda host: host.stopped("tt-grafana-1"),
         "drift: containers", "warn", "tt-grafana-1 is exited",
     ),
     Fault(
         "the disk has no inodes left",
-        on_host(
+        lambda host: host.undone_by(
             "mkdir /disk/fault-inodes && cd /disk/fault-inodes && python3 -c '"
             "import os; free = os.statvfs(\".\").f_favail - 5000; "
-            "[os.close(os.open(str(n), os.O_CREAT)) for n in range(free)]'"
+            "[os.close(os.open(str(n), os.O_CREAT)) for n in range(free)]'",
+            "rm -r /disk/fault-inodes",
         ),
-        on_host("rm -r /disk/fault-inodes"),
         "inodes", "fail", "of the inodes of",
     ),
     Fault(
         "too little memory",
-        on_host(
+        lambda host: host.undone_by(
             "sed '/^MemAvailable:/s/[0-9][0-9]*/204800/' /proc/meminfo > /run/fault-meminfo"
-            " && mount --bind /run/fault-meminfo /proc/meminfo"
+            " && mount --bind /run/fault-meminfo /proc/meminfo",
+            "umount /proc/meminfo",
         ),
-        on_host("umount /proc/meminfo"),
         "memory", "fail", "available",
     ),
     Fault(
         "a program is missing",
-        on_host("mv /usr/bin/envsubst /usr/bin/envsubst.aside"),
-        on_host("mv /usr/bin/envsubst.aside /usr/bin/envsubst"),
+        lambda host: host.undone_by(
+            "mv /usr/bin/envsubst /usr/bin/envsubst.aside",
+            "mv /usr/bin/envsubst.aside /usr/bin/envsubst",
+        ),
         "tools", "fail", "envsubst",
     ),
     Fault(
         "the engine hangs",
-        on_host("pkill -STOP dockerd"),
-        on_host("pkill -CONT dockerd"),
+        lambda host: host.undone_by(
+            "pkill -STOP dockerd",
+            "pkill -CONT dockerd",
+        ),
         "engine", "fail", "does not answer",
     ),
     Fault(
         "Docker is older than the environment demands",
-        on_host("true"), on_host("true"),
+        lambda _: nullcontext(),
         "docker version", "fail", "the stack needs 99.0 or later",
         policy={"docker_version": "99.0"},
     ),
     Fault(
         "Compose is older than the environment demands",
-        on_host("true"), on_host("true"),
+        lambda _: nullcontext(),
         "compose version", "fail", "the stack needs 99.0 or later",
         policy={"compose_version": "99.0"},
     ),
     Fault(
         "the image is for another platform",
-        lambda lab: latest_for(lab, "arm64"),
-        lambda lab: latest_for(lab, "amd64"),
+        lambda host: host.latest_image_for("arm64"),
         "platform", "fail", "the image is for linux/arm64",
     ),
     Fault(
         "the GitHub token may only read",
-        lambda lab: github_token(lab, permissions={"contents": "read"}),
-        github_token,
+        lambda host: host.github_token(permissions={"contents": "read"}),
         "github", "fail", "may read the repository, but not tag it",
     ),
     Fault(
         "the GitHub token ends in three days",
-        lambda lab: github_token(lab, expires_at=in_days(3)),
-        github_token,
+        lambda host: host.github_token(expires_at=_in_days(3)),
         "expiry: GitHub token", "warn", "days",
     ),
     Fault(
         "the Doppler token ends in three days",
-        lambda lab: token(lab, expires_at=in_days(3)),
-        lambda lab: token(lab),
+        lambda host: host.doppler_token(expires_at=_in_days(3)),
         "expiry: Doppler token", "warn", "days",
     ),
     Fault(
         "a certificate is over in three days",
-        on_host(
+        lambda host: host.undone_by(
             "openssl req -x509 -newkey rsa:2048 -nodes -keyout /dev/null -days 3 -subj /CN=tt "
-            f"-out {_CERTIFICATE}"
+            f"-out {_CERTIFICATE}",
+            f"rm {_CERTIFICATE}",
         ),
-        on_host(f"rm {_CERTIFICATE}"),
         f"expiry: {_CERTIFICATE}", "warn", "days",
         policy={"certificate_files": (_CERTIFICATE,)},
+    ),
+    Fault(
+        "the instance lost its tag",
+        lambda host: host.untagged(),
+        "instance", "fail", "tagged Name=TT-ec2-1, found 0",
+    ),
+    Fault(
+        "the worker's role may not send commands",
+        lambda host: host.service("ssm", "forbidden", "SendCommand"),
+        "aws rights", "fail", "a right for sending a command",
+    ),
+    Fault(
+        "the worker's role may not ask for the agents",
+        lambda host: host.service("ssm", "forbidden", "DescribeInstanceInformation"),
+        "aws rights", "warn", "a right for asking about the agents",
+    ),
+    Fault(
+        "the registry's token may not pull this image",
+        lambda host: host.service("registry", "forbidden", "tags/list.* curl"),
+        "registry pull", "fail", "403: the token may not pull",
+    ),
+    Fault(
+        "the worker's login to the registry is refused",
+        lambda host: host.service("registry", "unauthorized", "python-httpx"),
+        "registry (worker)", "fail", "refuse",
+    ),
+    Fault(
+        "the worker's Doppler token may not list names",
+        lambda host: host.service("doppler", "forbidden", "secrets/names"),
+        "doppler (worker)", "warn", "Doppler",
+    ),
+    Fault(
+        "the host's Doppler token may write",
+        lambda host: host.doppler_token(access="read/write"),
+        "doppler scope", "warn", "the host's token may read/write",
+    ),
+    Fault(
+        "nobody knows the name of the clone's remote",
+        lambda host: host.name_unresolved(),
+        "git remote", "fail", "Could not resolve host",
+    ),
+    Fault(
+        "the compose file of the branch does not read",
+        lambda host: host.edited("docker/docker-compose.yml", {"services:": "services: ["}),
+        "revision", "fail", "The compose file is not YAML",
+    ),
+    Fault(
+        "the host's record is gone",
+        lambda host: host.undone_by(f"mv {RECORD} {RECORD}.aside", f"mv {RECORD}.aside {RECORD}"),
+        "way back", "warn", "nothing is on record",
+    ),
+    Fault(
+        "somebody committed on the host",
+        lambda host: host.undone_by(
+            f"{_GIT} -c user.name=me -c user.email=me@tt.example"
+            " commit --quiet --allow-empty --message 'by hand'",
+            f"{_GIT} reset --quiet --hard HEAD~1",
+        ),
+        "drift: files", "warn", "the record has",
+    ),
+    Fault(
+        "a value was changed in Doppler",
+        lambda host: host.secret("MAIL_HOST", "mail.elsewhere.example"),
+        "drift: definitions", "warn", "app",
+    ),
+    Fault(
+        "worker and host do not agree on the time",
+        lambda host: host.clocks_apart(60),
+        "clock", "fail", "s off the worker's clock",
     ),
 ]  # fmt: skip

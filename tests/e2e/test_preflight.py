@@ -2,15 +2,14 @@
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import pytest
 
+from tests.e2e.breaking import CLONE, RECORD, TOKEN, Broken
 from tests.e2e.conftest import RunningLab
 from tests.e2e.delivering import Delivering
-from tests.e2e.hazard_makers import CLONE, TOKEN_FILE, shell
 from tests.e2e.hazards import FAULTS, Fault
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
@@ -69,15 +68,6 @@ def _looking(lab: RunningLab) -> Looking:
     return look
 
 
-@contextmanager
-def broken(lab: RunningLab, fault: Fault) -> Iterator[None]:
-    fault.make(lab)
-    try:
-        yield
-    finally:
-        fault.mend(lab)
-
-
 def test_a_healthy_host_raises_no_alarm_on_the_command_line(
     delivering: Delivering, look: Looking
 ) -> None:
@@ -97,7 +87,7 @@ def test_the_fault_is_the_first_finding_and_nothing_is_changed(
     delivering: Delivering, look: Looking, fault: Fault
 ) -> None:
     lab = delivering.lab
-    with broken(lab, fault):
+    with fault.made(Broken(lab)):
         before = _state(lab)
         seen = look(fault.policy)
         after = _state(lab)
@@ -112,12 +102,11 @@ def test_the_fault_is_the_first_finding_and_nothing_is_changed(
 
 def _state(lab: RunningLab) -> str:
     """What a look must not change: containers, files of the clone, record, token file."""
-    return shell(
-        lab,
+    return Broken(lab).sh(
         'docker() { timeout 5 docker "$@"; }; '
         "docker ps --all --no-trunc --format '{{.ID}} {{.State}}' | sort; "
         f"git -c safe.directory='*' -C {CLONE} status --porcelain; "
-        f"sha256sum {TOKEN_FILE} /var/lib/tt-deploy/releases.jsonl; stat -c %a {TOKEN_FILE}; "
+        f"sha256sum {TOKEN} {RECORD}; stat -c %a {TOKEN}; "
         "docker image ls --quiet --no-trunc | sort",
     )
 
@@ -127,7 +116,7 @@ def test_drift_is_a_flow_of_its_own_and_only_a_change_is_news(
 ) -> None:
     (stopped,) = [fault for fault in FAULTS if fault.first == "drift: containers"]
     first = delivering.run("drift")
-    with broken(delivering.lab, stopped):
+    with stopped.made(Broken(delivering.lab)):
         drifted = delivering.run("drift")
         again = delivering.run("drift")
 
@@ -142,7 +131,7 @@ def test_a_deploy_with_a_hazard_is_refused_with_the_table_in_its_report(
 ) -> None:
     containers, tags = delivering.containers(), delivering.tags()
     (hazard,) = [fault for fault in FAULTS if fault.first == "schema"]
-    with broken(delivering.lab, hazard):
+    with hazard.made(Broken(delivering.lab)):
         done = delivering.run("deploy")
 
     assert (done.status, done.outcome) == (1, "REFUSED"), done.said
