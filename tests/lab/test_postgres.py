@@ -39,7 +39,7 @@ def test_what_is_wrong_is_said(server: Postgres) -> None:
 
 def test_no_process_list_has_its_password(server: Postgres) -> None:
     listed = subprocess.run(
-        ["ps", "axww", "-o", "args"], capture_output=True, text=True, check=True
+        ["ps", "axww", "-o", "args"], capture_output=True, text=True, check=True, timeout=30
     ).stdout
     assert f"-p {server.port}" in listed
     assert server.password not in listed
