@@ -34,15 +34,17 @@ signal_all() { # signal
 
 end_everything() {
     trap '' INT TERM
+    child=${child:-${!:-}} # told to end before it was noted
     kill -TERM "$child" 2>/dev/null || true
     wait_until_gone "$PATIENCE_SECONDS" the_command || true
     signal_all TERM
     wait_until_gone 10 marked || signal_all KILL
 }
 
-env "$MARK" "$@" </dev/null &
-child=$!
+child=""
 trap end_everything EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
+env "$MARK" "$@" </dev/null &
+child=$!
 wait "$child"
