@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import Any, Self
 import httpx
 
 from benchmarks.load import Load
+from lab.lab import Lab
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE_SECONDS = 600
@@ -48,8 +49,14 @@ class DrivenLab:
         return lab_command(self.home, *arguments, timeout=timeout)
 
     def exec(self, *command: str, host: str = "1", timeout: float = 120) -> str:
-        """What a command printed that ran on a host; raises CalledProcessError if it failed."""
-        return self.command("exec", host, "--", *command, timeout=timeout)
+        """What a command printed that ran on a host; raises CalledProcessError if it failed.
+
+        What `python -m lab exec` does, without a Python of its own for each of a thousand looks.
+        """
+        lab = Lab.load(self.home)
+        engine = lab.engine()
+        words = ("exec", "--interactive", lab.settings.host(host).container, *command)
+        return _printed([engine.tools.docker, *words], engine.environment(), timeout)
 
 
 def lab_command(
@@ -59,10 +66,15 @@ def lab_command(
     environment: Mapping[str, str] | None = None,
 ) -> str:
     """What `python -m lab ARGUMENTS` printed for the lab in this home."""
+    command = [sys.executable, "-m", "lab", "--home", str(home), *arguments]
+    return _printed(command, {**os.environ, **(environment or {})}, timeout)
+
+
+def _printed(command: Sequence[str | Path], environment: Mapping[str, str], timeout: float) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "lab", "--home", str(home), *arguments],
+        command,
         cwd=ROOT,
-        env={**os.environ, **(environment or {})},
+        env=environment,
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
@@ -72,7 +84,7 @@ def lab_command(
     if done.returncode:
         sys.stderr.write(done.stdout + done.stderr)
         raise subprocess.CalledProcessError(
-            done.returncode, f"lab {shlex.join(arguments)}", done.stdout, done.stderr
+            done.returncode, shlex.join(map(str, command)), done.stdout, done.stderr
         )
     return done.stdout
 

@@ -1,5 +1,7 @@
 """Worker, script or host die in mid-rollout; one healthy release serves all the while."""
 
+import time
+
 import pytest
 
 from benchmarks.load import together
@@ -74,7 +76,11 @@ def test_what_was_kept_warm_for_a_worker_that_died_goes_by_itself(
 
 
 def _two_stand_beside_each_other(delivering: Delivering) -> bool:
-    return wait_until(lambda: len(delivering.app_containers()) >= 2, 120)
+    def stand() -> bool:
+        time.sleep(0.3)  # each look takes a process on a host that is busy enough
+        return len(delivering.app_containers()) >= 2
+
+    return wait_until(stand, 120)
 
 
 def _kill_on_host(delivering: Delivering) -> bool:

@@ -1,5 +1,7 @@
 """Rollouts nobody notices, and a way back that takes itself."""
 
+from typing import Any
+
 import pytest
 from websockets.frames import CloseCode
 
@@ -29,15 +31,20 @@ def deploy_under_load(delivering: Delivering, behaviour: str) -> tuple[Answered,
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "cause"),
-    [("never-healthy", "release-unhealthy"), ("crash-after=4", "container-crashes")],
+    ("behaviour", "cause", "policy"),
+    [
+        ("never-healthy", "release-unhealthy", {"gate_seconds": 15}),
+        ("crash-after=4", "container-crashes", {}),
+    ],
+    ids=["never healthy", "crashes"],
 )
 def test_a_bad_release_leaves_the_old_one_serving_every_request(
-    delivering: Delivering, serving: str, behaviour: str, cause: str
+    delivering: Delivering, serving: str, behaviour: str, cause: str, policy: dict[str, Any]
 ) -> None:
     recorded = len(delivering.record())
 
-    done, figures = deploy_under_load(delivering, behaviour)
+    with rolling_out_with(delivering, **policy):
+        done, figures = deploy_under_load(delivering, behaviour)
 
     assert (done.status, done.outcome) == (1, "ROLLED_BACK"), done.said
     assert figures.failed == []
@@ -60,7 +67,8 @@ def test_a_release_that_answers_500_is_taken_back(delivering: Delivering, servin
 def test_a_release_that_falls_ill_after_its_watch_gives_way_to_the_old_one_still_warm(
     delivering: Delivering, serving: str
 ) -> None:
-    done, figures = deploy_under_load(delivering, "ill-after=13")
+    with rolling_out_with(delivering, health={"deadline_seconds": 25}):
+        done, figures = deploy_under_load(delivering, "ill-after=13")
 
     assert (done.status, done.outcome) == (1, "ROLLED_BACK"), done.said
     assert figures.failed == []
