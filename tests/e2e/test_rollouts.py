@@ -30,16 +30,23 @@ def deploy_under_load(delivering: Delivering, behaviour: str) -> tuple[Answered,
     return done, together(loads)
 
 
+# A process that dies has the kernel reset the connections whose requests it had not read yet, and
+# after a reset HAProxy asks nobody else: one or two may be lost with it (docs/rollouts.md).
 @pytest.mark.parametrize(
-    ("behaviour", "cause", "policy"),
+    ("behaviour", "cause", "policy", "lost"),
     [
-        ("never-healthy", "release-unhealthy", {"gate_seconds": 15}),
-        ("crash-after=4", "container-crashes", {}),
+        ("never-healthy", "release-unhealthy", {"gate_seconds": 15}, 0),
+        ("crash-after=4", "container-crashes", {}, 2),
     ],
     ids=["never healthy", "crashes"],
 )
-def test_a_bad_release_leaves_the_old_one_serving_every_request(
-    delivering: Delivering, serving: str, behaviour: str, cause: str, policy: dict[str, Any]
+def test_a_bad_release_leaves_the_old_one_serving(
+    delivering: Delivering,
+    serving: str,
+    behaviour: str,
+    cause: str,
+    policy: dict[str, Any],
+    lost: int,
 ) -> None:
     recorded = len(delivering.record())
 
@@ -47,7 +54,8 @@ def test_a_bad_release_leaves_the_old_one_serving_every_request(
         done, figures = deploy_under_load(delivering, behaviour)
 
     assert (done.status, done.outcome) == (1, "ROLLED_BACK"), done.said
-    assert figures.failed == []
+    assert len(figures.failed) <= lost, figures.failed
+    assert {answer.status for answer in figures.failed} <= {0, 502}
     assert done.answer["findings"][0]["cause"] == cause, done.said
     assert delivering.serving() == serving
     assert len(delivering.app_containers()) == 1
