@@ -100,7 +100,7 @@ def test_a_stopped_host_says_so_and_starts_again(lab: RunningLab) -> None:
     lab.command("fault", "host", "stop")
 
     with pytest.raises(subprocess.CalledProcessError) as refusal:
-        lab.exec("true")
+        lab.command("exec", "1", "--", "true")
     assert "exited" in str(refusal.value.stderr)
     lab.command("fault", "host", "start")
     assert lab.exec("hostname") == "TT-ec2-1\n"
