@@ -20,7 +20,7 @@ def mended(lab: RunningLab) -> None:
 
 def test_the_exit_status_and_the_words_of_a_command_come_through(lab: RunningLab) -> None:
     with pytest.raises(subprocess.CalledProcessError) as failure:
-        lab.exec("bash", "-c", "echo heard; echo not heard >&2; exit 7")
+        lab.command("exec", "1", "--", "bash", "-c", "echo heard; echo not heard >&2; exit 7")
 
     assert failure.value.returncode == 7
     assert failure.value.stdout == "heard\n"
