@@ -57,11 +57,7 @@ retire_spare
 remove_leftovers
 gateway_follow
 
-if [ -n "$outgoing" ] && is_running "$outgoing" && [ "$(definition_of "$outgoing")" = "$wanted" ]; then
-    say "$outgoing is this very release already"
-else
-    replace_in_place
-fi
+if ! serves_already; then replace_in_place; fi
 start_the_rest
 reload_monitoring
 

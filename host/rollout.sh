@@ -65,11 +65,7 @@ find_spare
 remove_leftovers
 gateway_follow
 
-if [ -n "$outgoing" ] && is_running "$outgoing" && [ "$(definition_of "$outgoing")" = "$wanted" ]; then
-    say "$outgoing is this very release already"
-else
-    replace_app
-fi
+if ! serves_already; then replace_app; fi
 start_the_rest
 reload_monitoring
 

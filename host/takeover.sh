@@ -30,6 +30,12 @@ in_slot() { container_in "$1"; }
 # only SLOT: the outgoing container if that is its slot, else nothing.
 only() { if [ "$1" = "${outgoing_slot:-}" ]; then echo "$outgoing"; fi; }
 
+# Whether what serves was made from the wanted definition: there is nothing to take over.
+serves_already() {
+    [ -n "$outgoing" ] && is_running "$outgoing" && [ "$(definition_of "$outgoing")" = "$wanted" ] &&
+        say "$outgoing is this very release already"
+}
+
 # The container in the slot that does not serve, if it still runs: the release before, kept warm.
 find_spare() {
     spare=""
@@ -146,11 +152,16 @@ gate() {
     say "$candidate passed the gate${note:+ ($note)}"
 }
 
+# await_gateway SLOT: returns once health checks see the candidate in it.
+await_gateway() {
+    gateway_sees "$1" 20 ||
+        fail "the gateway does not see $candidate as ready" "docker logs --tail 50 $gateway"
+}
+
 admit() {
     if [ -n "$outgoing_slot" ]; then candidate_slot=$(other_slot "$outgoing_slot"); else candidate_slot=a; fi
     gateway_fill "$candidate_slot" "$candidate"
-    gateway_sees "$candidate_slot" 20 ||
-        fail "the gateway does not see $candidate as ready" "docker logs --tail 50 $gateway"
+    await_gateway "$candidate_slot"
     if [ "$candidate_slot" = a ]; then
         write_slots a "$candidate" "$outgoing"
     else
@@ -231,8 +242,7 @@ replace_in_place() {
     if [ "$slot" = a ]; then write_slots a "$candidate" ""; else write_slots b "" "$candidate"; fi
     gateway_follow
     gate
-    gateway_sees "$slot" 20 ||
-        fail "the gateway does not see $candidate as ready" "docker logs --tail 50 $gateway"
+    await_gateway "$slot"
     switched_at=${EPOCHREALTIME/,/.}
     totals_after=$(gateway_totals)
     note_takeover "$candidate" "$restarts_at_first"
