@@ -124,7 +124,9 @@ print_tail() {
 
 # Sends everything but the result to the log.
 open_log() {
-    mkdir -p "$tt_logs" "$tt_state" "$tt_run"
+    local said
+    said=$({ mkdir -p "$tt_logs" "$tt_state" "$tt_run" && : >"$tt_log"; } 2>&1) ||
+        fail "nowhere to write: ${said#*: line *: }" "df -h $tt_logs $tt_state $tt_run; dmesg | tail"
     find "$tt_logs" -name '*.log' -mtime +14 -delete 2>/dev/null || true
     exec >"$tt_log" 2>&1
     tt_log_open=1

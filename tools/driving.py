@@ -12,7 +12,7 @@ import sys
 import tempfile
 import time
 from base64 import b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -158,7 +158,23 @@ class Delivering:
         return self.lab.command(*words).strip().splitlines()[-1]
 
     def edit(self, file: str, edits: Mapping[str, str], message: str) -> str:
-        """A commit on develop that replaces texts in a file; its SHA."""
+        """A commit on develop that replaces texts in a file; its SHA.
+
+        A file that is not there counts as an empty one, and an empty one is taken away.
+        """
+        with self.working_copy() as (folder, git):
+            path = folder / file
+            path.parent.mkdir(parents=True, exist_ok=True)
+            text = _edited(path.read_text() if path.exists() else "", edits)
+            path.write_text(text) if text else path.unlink()
+            git("add", "--all")
+            git("commit", "--quiet", "--message", message)
+            git("push", "--quiet", "origin", "develop")
+            return git("rev-parse", "HEAD")
+
+    @contextmanager
+    def working_copy(self) -> Iterator[tuple[Path, Callable[..., str]]]:
+        """A shallow clone of develop that may push, and git in it; gone afterwards."""
         remote = f"{self.lab.status['github_url']}/{self.lab.status['repository']}.git"
         token = f"x-access-token:{self.lab.env['TT_GITHUB_TOKEN']}"
         access = {
@@ -180,11 +196,7 @@ class Delivering:
                 ).stdout.strip()
 
             git("clone", "--quiet", "--depth=1", "--branch=develop", remote, ".")
-            path = Path(folder) / file
-            path.write_text(_edited(path.read_text(), edits))
-            git("commit", "--quiet", "--all", "--message", message)
-            git("push", "--quiet", "origin", "develop")
-            return git("rev-parse", "HEAD")
+            yield Path(folder), git
 
     def serving(self) -> str:
         """The version that answers on the public port now; empty if nothing does."""

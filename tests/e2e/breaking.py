@@ -71,6 +71,18 @@ class Broken:
         return self._posted(f"{self.lab.status['github_url']}/_lab/tokens", known, fields)
 
     @contextmanager
+    def pull_token_ending(self, moment: float) -> Iterator[None]:
+        """GitHub knows the host's token for the registry, and says when it ends."""
+        tokens = f"{self.lab.status['github_url']}/_lab/tokens"
+        known = {"text": self.lab.env["TT_REGISTRY_PASSWORD"]}
+        given = known | {"permissions": {"packages": "read"}, "expires_at": moment}
+        httpx.post(tokens, json=given, trust_env=False).raise_for_status()
+        try:
+            yield
+        finally:
+            httpx.request("DELETE", tokens, json=known, trust_env=False).raise_for_status()
+
+    @contextmanager
     def _posted(self, where: str, known: dict[str, Any], changed: dict[str, Any]) -> Iterator[None]:
         httpx.post(where, json=known | changed, trust_env=False).raise_for_status()
         try:
@@ -124,6 +136,35 @@ class Broken:
         finally:
             back = {after: before for before, after in edits.items()}
             delivering.edit(file, back, "fix: as it was")
+
+    @contextmanager
+    def branch_rewritten(self) -> Iterator[None]:
+        """A branch that was pushed by force, without the history it had."""
+        with Delivering(self.lab).working_copy() as (_, git):
+            git("fetch", "--quiet", "--unshallow")
+            was = git("rev-parse", "HEAD")
+            git("checkout", "--quiet", "--orphan", "rewritten")
+            git("commit", "--quiet", "--message", "feat: the past is forgotten")
+            git("push", "--quiet", "--force", "origin", "HEAD:develop")
+            try:
+                yield
+            finally:
+                git("push", "--quiet", "--force", "origin", f"{was}:develop")
+
+    def started_by_hand(self) -> Any:
+        """The application's container made anew by hand, from what is not the image's digest."""
+        last = {name: self.recorded(name) for name in ("image", "version", "revision")}
+        up = (
+            f"cd {CLONE}/docker; DOPPLER_TOKEN=$(cat {TOKEN}) APP_VERSION={last['version']} "
+            f"APP_REVISION={last['revision']} APP_IMAGE={{}} doppler run --project tt --config prd "
+            "-- docker compose --project-name tt up --detach --no-deps --wait app"
+        )
+        by_id = f"$(docker image inspect --format '{{{{.Id}}}}' {last['image']})"
+        return self.undone_by(up.format(by_id), up.format(last["image"]))
+
+    def recorded(self, field: str) -> str:
+        """A field of the newest line of the host's record."""
+        return str(json.loads(self.sh(f"tail -n 1 {RECORD}"))[field])
 
     @contextmanager
     def latest_image_for(self, architecture: str) -> Iterator[None]:

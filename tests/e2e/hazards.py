@@ -10,6 +10,7 @@ from tests.e2e.breaking import CLONE, RECORD, TOKEN, Broken
 
 _EDITED = f"{CLONE}/docker/docker-compose.yml"
 _GIT = f"git -c safe.directory='*' -C {CLONE}"
+_PROFILE = "  SPRING_PROFILES_ACTIVE: prod\n"
 _CERTIFICATE = "/root/fault.pem"
 
 
@@ -228,6 +229,39 @@ FAULTS = [
         "the host's record is gone",
         lambda host: host.undone_by(f"mv {RECORD} {RECORD}.aside", f"mv {RECORD}.aside {RECORD}"),
         "way back", "warn", "nothing is on record",
+    ),
+    Fault(
+        "the application was started by hand",
+        lambda host: host.started_by_hand(),
+        "drift: image", "warn", "the application runs sha256:",
+    ),
+    Fault(
+        "the host's token for the registry ends in three days",
+        lambda host: host.pull_token_ending(_in_days(3)),
+        "expiry: registry token", "warn", "days",
+    ),
+    Fault(
+        "the compose file reads a variable that nobody has",
+        lambda host: host.edited(
+            "docker/docker-compose.yml",
+            {_PROFILE: f"{_PROFILE}  SUPPORT_LINE: ${{SUPPORT_LINE}}\n"},
+        ),
+        "variables without a value", "warn", "SUPPORT_LINE",
+    ),
+    Fault(
+        "the application reads a variable that it is not handed",
+        lambda host: host.edited(
+            "src/main/resources/application.yml", {"": "support.line: ${SUPPORT_LINE}\n"}
+        ),
+        "variables not handed on", "warn", "the application reads SUPPORT_LINE",
+    ),
+    Fault(
+        "the host's scripts have nowhere to write",
+        lambda host: host.undone_by(
+            "mount -t tmpfs -o ro tmpfs /run/tt-deploy",
+            "umount /run/tt-deploy",
+        ),
+        "preflight script", "fail", "Read-only file system",
     ),
     Fault(
         "somebody committed on the host",

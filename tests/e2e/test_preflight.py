@@ -126,6 +126,31 @@ def test_drift_is_a_flow_of_its_own_and_only_a_change_is_news(
     assert delivering.run("drift").answer["changed"] is True
 
 
+def test_a_branch_that_lost_its_history_is_drift(delivering: Delivering, look: Looking) -> None:
+    with Broken(delivering.lab).branch_rewritten():
+        drifted = delivering.run("drift")
+    after = delivering.run("drift")
+
+    (found,) = [check for check in drifted.answer["checks"] if check["level"] != "pass"]
+    assert (found["name"], drifted.outcome) == ("drift: branch", "DRIFTED"), drifted.said
+    assert "is not in the history of develop" in found["evidence"]
+    assert (after.status, after.outcome) == (0, "CLEAN"), after.said
+
+
+def test_what_was_started_by_hand_is_put_right_by_the_command_that_the_finding_names(
+    delivering: Delivering, look: Looking
+) -> None:
+    with Broken(delivering.lab).started_by_hand():
+        (found,) = [f for f in look().findings if f.name == "drift: image"]
+        command = found.remedy.partition("#")[0].split()
+        assert command[:5] == ["python", "-m", "flows.deploy", "--environment", "lab"]
+        done = delivering.run("deploy", *command[5:])
+        left = look().findings
+
+    assert (done.status, done.outcome) == (0, "DEPLOYED"), done.said
+    assert left == []
+
+
 def test_a_deploy_with_a_hazard_is_refused_with_the_table_in_its_report(
     delivering: Delivering, look: Looking
 ) -> None:

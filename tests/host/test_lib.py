@@ -304,3 +304,16 @@ def test_every_script_begins_as_ssm_needs_it() -> None:
     scripts = sorted(HOST.glob("*.sh"))
     assert scripts
     assert [s.name for s in scripts if not s.read_text().startswith("#!/bin/bash\n")] == []
+
+
+def test_a_host_with_nowhere_to_write_says_so(machine: Machine) -> None:
+    (machine.root / "taken").write_text("a file where the logs should be")
+    taken = str(machine.root / "taken" / "logs")
+
+    ended = machine.run("open_log; succeed", TT_LOG_DIRECTORY=taken)
+
+    assert ended.status == 1
+    assert ended.result["failed"].startswith("nowhere to write: ")
+    assert "taken" in ended.result["failed"]
+    assert "Not a directory" in ended.result["failed"]
+    assert ended.result["next"].startswith("df -h ")
