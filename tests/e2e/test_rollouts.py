@@ -30,13 +30,11 @@ def deploy_under_load(delivering: Delivering, behaviour: str) -> tuple[Answered,
     return done, together(loads)
 
 
-# A process that dies has the kernel reset the connections whose requests it had not read yet, and
-# after a reset HAProxy asks nobody else: one or two may be lost with it (docs/rollouts.md).
 @pytest.mark.parametrize(
-    ("behaviour", "cause", "policy", "lost"),
+    ("behaviour", "cause", "policy"),
     [
-        ("never-healthy", "release-unhealthy", {"gate_seconds": 15}, 0),
-        ("crash-after=4", "container-crashes", {}, 2),
+        ("never-healthy", "release-unhealthy", {"gate_seconds": 15}),
+        ("crash-after=4", "container-crashes", {}),
     ],
     ids=["never healthy", "crashes"],
 )
@@ -46,7 +44,6 @@ def test_a_bad_release_leaves_the_old_one_serving(
     behaviour: str,
     cause: str,
     policy: dict[str, Any],
-    lost: int,
 ) -> None:
     recorded = len(delivering.record())
 
@@ -54,8 +51,7 @@ def test_a_bad_release_leaves_the_old_one_serving(
         done, figures = deploy_under_load(delivering, behaviour)
 
     assert (done.status, done.outcome) == (1, "ROLLED_BACK"), done.said
-    assert len(figures.failed) <= lost, figures.failed
-    assert {answer.status for answer in figures.failed} <= {0, 502}
+    assert figures.failed == []
     assert done.answer["findings"][0]["cause"] == cause, done.said
     assert delivering.serving() == serving
     assert len(delivering.app_containers()) == 1
