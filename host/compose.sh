@@ -110,6 +110,7 @@ start_gateway() {
     with_secrets "${compose[@]}" up --detach --no-deps --no-recreate "$TT_GATEWAY" ||
         fail "the gateway did not start" "docker compose -p $TT_PROJECT logs $TT_GATEWAY"
     gateway=$(container_of "$TT_GATEWAY")
+    find_gateway
 }
 
 # Everything but data stores, one-shots, the gateway and the application: what is missing or

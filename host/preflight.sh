@@ -32,7 +32,7 @@ is_busy() {
 
 look_tools() {
     local tool
-    for tool in git docker doppler curl envsubst flock awk sha256sum; do
+    for tool in git docker doppler curl envsubst flock nsenter awk sha256sum; do
         command -v "$tool" >/dev/null || echo "$tool"
     done | json_lines
 }

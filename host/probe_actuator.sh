@@ -13,6 +13,7 @@ need TT_APP_PORT TT_LOOKS TT_INTERVAL
 # down: an answer counts only if the container that shall serve is the one that does.
 read_slots
 gateway=$([ -z "$slot_active" ] || container_of "${TT_GATEWAY:-gateway}")
+[ -z "$gateway" ] || find_gateway || true
 another_answers() {
     [ -n "$gateway" ] && [[ $(gateway_status "$slot_active") != UP* ]]
 }

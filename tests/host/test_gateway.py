@@ -1,5 +1,6 @@
 """host/gateway.sh: what it reads out of HAProxy's statistics, and what it tells HAProxy."""
 
+import os
 from pathlib import Path
 
 import pytest
@@ -16,8 +17,9 @@ to_b,b,1,20,UP 1/3,0,1,0,
 to_b,a,3,11,UP,0,2,1,
 to_b,last,0,0,MAINT (resolution),0,0,0,
 """
-# HAProxy's runtime socket, reached through the gateway's container.
-DOCKER = r"""
+# HAProxy's runtime socket, reached from inside the gateway's network.
+NSENTER = r"""
+echo "$*" >>"$HOSTED/entered"
 read -r command; echo "$command" >>"$HOSTED/asked"
 case "$command" in show*) cat "$HOSTED/answer" ;; *) cat "$HOSTED/complaint" ;; esac
 """
@@ -32,13 +34,24 @@ class Gateway:
         self.folder.mkdir(parents=True)
         self.answers(STATISTICS)
         self.complains("\n")
-        machine.program("docker", f"HOSTED={self.folder}\n{DOCKER}")
+        machine.program("nsenter", f"HOSTED={self.folder}\n{NSENTER}")
+        # Its process must be there for its network to be seen: any will do, so it is this one.
+        machine.program("docker", f'echo "$*" >>{self.folder}/inspected; echo {os.getpid()}')
 
     def answers(self, text: str) -> None:
         (self.folder / "answer").write_text(text)
 
     def complains(self, text: str) -> None:
         (self.folder / "complaint").write_text(text)
+
+    def entered(self) -> list[str]:
+        """The processes whose network was entered, in order."""
+        lines = (self.folder / "entered").read_text().splitlines()
+        return [line.split()[1] for line in lines]
+
+    def inspected(self) -> int:
+        """How often Docker was asked for the process."""
+        return len((self.folder / "inspected").read_text().splitlines())
 
     def told(self) -> list[str]:
         return (self.folder / "asked").read_text().splitlines()
@@ -99,3 +112,17 @@ def test_only_a_complaint_is_passed_on(gateway: Gateway) -> None:
     assert "No such server." in gateway.ask("gateway_empty a 2>&1; cat $tt_log")
     gateway.complains("\nno need to change the addr, port\n\n")
     assert "->" not in gateway.ask("gateway_empty b")
+
+
+def test_docker_is_asked_once_however_often_the_gateway_is(gateway: Gateway) -> None:
+    gateway.ask("find_gateway; gateway_busy a; gateway_busy b; gateway_status a")
+
+    assert gateway.inspected() == 1
+    assert gateway.entered() == [str(os.getpid())] * 3
+
+
+def test_a_gateway_that_was_started_anew_is_found_again(gateway: Gateway) -> None:
+    gone = "gateway_process=4194305; gateway_network='net:[1]'"
+
+    assert gateway.ask(f"{gone}; gateway_busy a") == "5"
+    assert gateway.entered() == [str(os.getpid())]
