@@ -49,12 +49,15 @@ screenshots: $(READY) ## Take the pictures of docs/images from the lab that is u
 	@python -m tools.screenshots
 
 bench: $(READY) ## Measure what the flows cost beside the host scripts
+	@python -m lab up >/dev/null
 	@python -m benchmarks
 
 downtime: $(READY) ## Measure what a deploy costs those who are served, beside today's script
+	@python -m lab up >/dev/null
 	@python -m benchmarks.downtime
 
 endurance: $(READY) ## Many deploys, many deaths, a fleet of three, under load (about 30 min)
+	@python -m lab up >/dev/null
 	@python -m benchmarks.endurance $(TRIALS)
 
 clean: ## Remove everything that these commands made in this directory

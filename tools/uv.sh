@@ -18,10 +18,22 @@ install_pip() {
     DEBIAN_FRONTEND=noninteractive apt-get install -qq -y --no-install-recommends python3-pip >/dev/null
 }
 
+# In an activated environment python3 is the environment's, which may have no pip; the one below it has.
+python_with_pip() {
+    local python
+    for python in python3 "$(python3 -c 'import sys; print(sys._base_executable)')"; do
+        if "$python" -m pip --version >/dev/null 2>&1; then
+            echo "$python" && return 0
+        fi
+    done
+    return 1
+}
+
 install_uv() {
+    local python
     echo "Installing uv $VERSION into $HOME_OF_UV" >&2
-    python3 -m pip --version >/dev/null 2>&1 || install_pip
-    python3 -m pip install --quiet --disable-pip-version-check --root-user-action ignore \
+    python=$(python_with_pip) || { install_pip && python=$(python_with_pip); }
+    "$python" -m pip install --quiet --disable-pip-version-check --root-user-action ignore \
         --only-binary :all: --upgrade --target "$HOME_OF_UV" "uv==$VERSION" >&2
 }
 
