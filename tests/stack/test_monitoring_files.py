@@ -59,7 +59,7 @@ def test_alertmanager_names_only_alerts_that_exist() -> None:
     matchers = [text for text in strings(alertmanager()) if re.match(r"alertname\s*[=!]", text)]
     assert matchers
     for matcher in matchers:
-        named = re.sub(r'^alertname\s*(=~|!=|=)\s*|"', "", matcher).split("|")
+        named = re.sub(r'^alertname\s*(=~|!~|!=|=)\s*|"', "", matcher).split("|")
         assert set(named) <= set(NAMES), matcher
 
 
