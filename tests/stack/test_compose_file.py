@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
 
 import pytest
 
 from tests.stack.files import COMPOSE, EXAMPLE, Service, compose, services, strings, variables
+from tools.stack_programs import environment
 
 IMAGES = {
     "postgres": "postgres:16-alpine",
@@ -45,9 +48,13 @@ SECRETS = (
     "SLACK_WEBHOOK_AUTH",
     "GRAFANA_PASSWORD",
 )
-GIVEN_BY_COMPOSE_SECRETS = {"GRAFANA_PASSWORD", "ALERTMANAGER_CONFIG"}
 ALL = sorted(services())
 LONG_LIVED = [name for name in ALL if name != "redis-cluster-init"]
+
+
+@pytest.fixture(scope="module")
+def programs() -> dict[str, str]:
+    return environment(os.environ)
 
 
 def used() -> dict[str, str]:
@@ -103,7 +110,7 @@ def test_the_example_names_nothing_that_is_not_used() -> None:
 
 def test_the_example_agrees_with_the_compose_file_on_what_is_required() -> None:
     required = {name for name, rest in used().items() if rest.startswith(":?")}
-    assert named(required=True) - {"GITHUB_TOKEN"} == required | GIVEN_BY_COMPOSE_SECRETS
+    assert named(required=True) - {"GITHUB_TOKEN"} == required
 
 
 def test_the_example_shows_the_defaults_of_the_compose_file() -> None:
@@ -114,6 +121,30 @@ def test_the_example_shows_the_defaults_of_the_compose_file() -> None:
 
 def test_the_example_holds_no_value_of_a_required_variable() -> None:
     assert not re.findall(r"^[A-Z0-9_]+=.+$", EXAMPLE.read_text(), re.MULTILINE)
+
+
+def test_what_compose_only_hands_on_as_a_secret_is_demanded_as_well() -> None:
+    handed = {secret["environment"] for secret in compose()["secrets"].values()}
+    demanded = {name for name, rest in used().items() if rest.startswith(":?")}
+    assert handed - demanded == set()
+
+
+@pytest.mark.parametrize("missing", sorted(named(required=True) - {"GITHUB_TOKEN"}))
+def test_compose_stops_with_the_name_of_what_is_missing(
+    missing: str, programs: dict[str, str]
+) -> None:
+    given = dict.fromkeys(named(required=True) - {missing}, "x")
+    paths = ("PATH", "LD_LIBRARY_PATH", "DOCKER_CONFIG")
+    done = subprocess.run(
+        ["docker", "compose", "--env-file", os.devnull, "--file", COMPOSE, "config", "--quiet"],
+        env={**given, **{name: programs[name] for name in paths}},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert f"required variable {missing} is missing a value" in done.stderr
 
 
 @pytest.mark.parametrize("secret", SECRETS)
