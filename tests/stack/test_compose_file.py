@@ -48,23 +48,50 @@ SECRETS = (
     "SLACK_WEBHOOK_AUTH",
     "GRAFANA_PASSWORD",
 )
+def named(*, required: bool) -> set[str]:
+    pattern = r"^([A-Z0-9_]+)=$" if required else r"^#([A-Z0-9_]+)="
+    return set(re.findall(pattern, EXAMPLE.read_text(), re.MULTILINE))
+
+
+GIVEN = dict.fromkeys(named(required=True) - {"GITHUB_TOKEN"}, "x")
+"""A value for all that Compose demands."""
 ALL = sorted(services())
 LONG_LIVED = [name for name in ALL if name != "redis-cluster-init"]
 
 
+class Compose:
+    """Docker Compose, asked what it makes of the file with these values."""
+
+    def __init__(self, programs: dict[str, str]) -> None:
+        self.paths = {n: programs[n] for n in ("PATH", "LD_LIBRARY_PATH", "DOCKER_CONFIG")}
+
+    def config(self, values: dict[str, str], *options: str) -> subprocess.CompletedProcess[str]:
+        """A run of `docker compose config`."""
+        command = ("docker", "compose", "--env-file", os.devnull, "--file", COMPOSE, "config")
+        return subprocess.run(
+            [*command, *options],
+            env={**values, **self.paths},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+
+    def hashes(self, **values: str) -> set[str]:
+        """`service hash` of every definition."""
+        done = self.config({**GIVEN, **values}, "--hash", "*")
+        assert done.returncode == 0, done.stderr
+        return set(done.stdout.splitlines())
+
+
 @pytest.fixture(scope="module")
-def programs() -> dict[str, str]:
-    return environment(os.environ)
+def read() -> Compose:
+    return Compose(environment(os.environ))
 
 
 def used() -> dict[str, str]:
     secrets = {secret["environment"]: "" for secret in compose()["secrets"].values()}
     return {**secrets, **variables("\n".join(strings(compose())))}
-
-
-def named(*, required: bool) -> set[str]:
-    pattern = r"^([A-Z0-9_]+)=$" if required else r"^#([A-Z0-9_]+)="
-    return set(re.findall(pattern, EXAMPLE.read_text(), re.MULTILINE))
 
 
 @pytest.mark.parametrize("name", IMAGES)
@@ -129,22 +156,25 @@ def test_what_compose_only_hands_on_as_a_secret_is_demanded_as_well() -> None:
     assert handed - demanded == set()
 
 
-@pytest.mark.parametrize("missing", sorted(named(required=True) - {"GITHUB_TOKEN"}))
-def test_compose_stops_with_the_name_of_what_is_missing(
-    missing: str, programs: dict[str, str]
-) -> None:
-    given = dict.fromkeys(named(required=True) - {missing}, "x")
-    paths = ("PATH", "LD_LIBRARY_PATH", "DOCKER_CONFIG")
-    done = subprocess.run(
-        ["docker", "compose", "--env-file", os.devnull, "--file", COMPOSE, "config", "--quiet"],
-        env={**given, **{name: programs[name] for name in paths}},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+@pytest.mark.parametrize("missing", sorted(GIVEN))
+def test_compose_stops_with_the_name_of_what_is_missing(missing: str, read: Compose) -> None:
+    done = read.config({name: GIVEN[name] for name in GIVEN if name != missing}, "--quiet")
     assert done.returncode != 0
     assert f"required variable {missing} is missing a value" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("password", "clients"),
+    [
+        ("POSTGRES_PASSWORD", {"app", "postgres-exporter"}),
+        ("REDIS_PASSWORD", {"app", "redis-exporter"}),
+    ],
+)
+def test_a_changed_password_changes_the_definitions_of_a_stores_clients_alone(
+    read: Compose, password: str, clients: set[str]
+) -> None:
+    changed = read.hashes(**{password: "another"}) - read.hashes()
+    assert {line.split()[0] for line in changed} == clients
 
 
 @pytest.mark.parametrize("secret", SECRETS)
