@@ -31,6 +31,18 @@ check_alertmanager() {
         -e "s#/etc/alertmanager-templates#$PWD/$MONITORING/alertmanager/templates#" \
         "$MONITORING/alertmanager/alertmanager.yml" >"$scratch/alertmanager.yml"
     with_programs amtool check-config "$scratch/alertmanager.yml"
+    goes_to slack-critical severity=critical domain=app
+    goes_to slack-critical severity=critical domain=monitoring
+    goes_to slack-critical severity=critical domain=deploy alertname=DeployErrorRateRegression
+    goes_to slack-warning severity=warning domain=redis
+    goes_to slack-warning severity=warning domain=monitoring
+    goes_to slack-drill severity=drill domain=monitoring
+}
+
+# goes_to RECEIVER LABEL...: an alert with these labels reaches this receiver and no other.
+goes_to() {
+    with_programs amtool config routes test --config.file="$scratch/alertmanager.yml" \
+        --verify.receivers="$1" "${@:2}"
 }
 
 # By the types that Grafana 12.3.0 publishes for its dashboards.
