@@ -15,7 +15,7 @@ import pytest
 
 from tests.e2e.delivering import Delivering
 from tests.repositories import login_to_github
-from tests.stack.files import MONITORING
+from tests.stack.files import MONITORING, alert_rules, metrics
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -33,6 +33,7 @@ ASKED = ("/actuator/health", "/api/tickets")
 WITHOUT_DATA = {
     "jvm_gc_": "there is none before the first collection",
     "tt_dora_": "there is none before the first `history`; tests/e2e/test_notify.py sees them",
+    "tt_drill": "there is none but during a drill; tests/e2e/test_verify.py sees it",
 }
 """Beginnings of metrics that a fresh, idle stack need not have, and why."""
 
@@ -153,6 +154,26 @@ def test_every_panel_shows_something(stack: Stack, name: str) -> None:
 
     assert demanded
     assert eventually(lambda: not empty(), seconds=60), empty()
+
+
+def named_metrics() -> set[str]:
+    """Every metric that an alert rule or an annotation of a dashboard names."""
+    dashboards = (MONITORING / "grafana" / "dashboards").glob("*.json")
+    notes = [n for d in dashboards for n in json.loads(d.read_text())["annotations"]["list"]]
+    expressions = [n["expr"] for n in notes if "expr" in n] + [r["expr"] for r in alert_rules()]
+    assert all(metrics(each) for each in expressions)
+    return {name for each in expressions for name in metrics(each)}
+
+
+def test_every_metric_of_alerts_and_annotations_exists(stack: Stack) -> None:
+    demanded = {n for n in named_metrics() if not any(mark in n for mark in WITHOUT_DATA)}
+
+    def missing() -> set[str]:
+        found = stack.query(f'count by (__name__) ({{__name__=~"{"|".join(demanded)}"}})')
+        return demanded - {each["metric"]["__name__"] for each in found}
+
+    assert len(demanded) > 30
+    assert eventually(lambda: not missing(), seconds=60), missing()
 
 
 def test_a_takeover_leaves_its_receipt_in_prometheus(stack: Stack) -> None:

@@ -58,3 +58,12 @@ def alert_rules() -> list[dict[str, Any]]:
         for group in read_yaml(file)["groups"]
         for rule in group["rules"]
     ]
+
+
+def metrics(expression: str) -> set[str]:
+    """The metrics that a PromQL expression names; not its functions, labels and durations."""
+    bare = re.sub(r'"[^"]*"', "", expression)
+    bare = re.sub(r"\{[^}]*\}|\[[^\]]*\]", " ", bare)
+    bare = re.sub(r"\b(by|without|on|ignoring|group_left|group_right)\s*\([^)]*\)", " ", bare)
+    words = re.findall(r"\b([a-zA-Z_:][\w:]*)\b(?!\s*\()", bare)
+    return set(words) - {"and", "or", "unless", "offset", "bool", "by", "on"}
