@@ -34,6 +34,7 @@ class RedisNodes:
     folder: Path
     programs: dict[str, str]
     ports: list[int]
+    password: str = PASSWORD
     running: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
 
     @property
@@ -41,8 +42,9 @@ class RedisNodes:
         """`address:port` of all six."""
         return [f"127.0.0.1:{port}" for port in self.ports]
 
-    def environment(self, password: str = PASSWORD) -> dict[str, str]:
-        """What both scripts read."""
+    def environment(self, password: str = "") -> dict[str, str]:
+        """What both scripts read; with the nodes' own password unless another is given."""
+        password = password or self.password
         secret = self.folder / f"password-{hash(password)}"
         if not secret.exists():  # a node may be reading it
             secret.write_text(password)
@@ -126,7 +128,7 @@ class RedisNodes:
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired):
             return ""
 
-    def begin_initialisation(self, password: str = PASSWORD) -> subprocess.Popen[str]:
+    def begin_initialisation(self, password: str = "") -> subprocess.Popen[str]:
         """Run init-cluster.sh in the background."""
         patience = {"ROLL_CALL_SECONDS": "2", "DEADLINE_SECONDS": "40"}
         return subprocess.Popen(
@@ -137,7 +139,7 @@ class RedisNodes:
             text=True,
         )
 
-    def initialise(self, password: str = PASSWORD) -> Said:
+    def initialise(self, password: str = "") -> Said:
         """Run init-cluster.sh to its end."""
         return ended(self.begin_initialisation(password))
 

@@ -135,6 +135,20 @@ def test_all_nodes_stopped_and_started_come_back_with_their_data(cluster: RedisN
     assert cluster.keys_left(through=0) == 30
 
 
+def test_nodes_recreated_with_a_changed_password_keep_their_data(cluster: RedisNodes) -> None:
+    old = cluster.password
+    cluster.stop()
+    cluster.password = 'as "odd", but another'
+    cluster.start()
+    cluster.wait_until_up()
+    run = cluster.initialise()
+    assert run.status == 0, run.text
+    assert "nothing to do" in run.text
+    assert is_whole(cluster)
+    assert cluster.keys_left(through=0) == 30
+    assert cluster.initialise(password=old).status == 1
+
+
 def test_a_cluster_that_serves_without_one_node_is_no_reason_to_stop(cluster: RedisNodes) -> None:
     victim = next(n for n in range(6) if cluster.ask(n, "role").startswith("slave"))
     cluster.stop(victim)
