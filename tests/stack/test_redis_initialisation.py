@@ -113,6 +113,7 @@ def test_a_changed_password_is_told_from_a_broken_cluster(cluster: RedisNodes) -
     run = cluster.initialise(password="another")
     assert run.status == 1
     assert "REDIS_PASSWORD was changed while the node runs with the old one" in run.text
+    assert "then run this again by docker compose up" in run.text
     assert is_whole(cluster)
 
 

@@ -51,7 +51,8 @@ answers() {
 	PONG) return 0 ;;
 	*WRONGPASS* | *NOAUTH*) stop "$1 refuses the password: REDIS_PASSWORD was changed while the node" \
 		"runs with the old one. Recreate the six nodes together (docker compose up -d" \
-		"--force-recreate of redis-node-1 to 6; data stays), then run this again." ;;
+		"--force-recreate of redis-node-1 to 6; data stays), then run this again by" \
+		"docker compose up: start gives it the password that it had." ;;
 	*) return 1 ;;
 	esac
 }
