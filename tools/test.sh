@@ -2,7 +2,8 @@
 # test.sh [STAGE...]: the tests, quickest first; the first stage that fails ends it.
 #
 #   fast     no server, no lab; all of delivery's branches must be covered
-#   slow     the next two side by side: each waits much, and neither fills the processors
+#   slow     the next two side by side: each waits much, and neither fills the processors. The files
+#            of LATE wait until the servers are done: then there is room for a third lab
 #   prefect  with a Prefect server
 #   e2e      the product in labs of the tests' own, which are gone afterwards
 #
@@ -14,51 +15,68 @@ PATH=$PWD/.venv/bin:$PATH
 
 readonly LAB=${TT_LAB_HOME:-.lab-test}
 readonly WORKERS=${TT_TEST_WORKERS:-2}
+readonly LATE=(tests/e2e/test_diagnose.py tests/e2e/test_preflight.py)
 running=() said=""
 
 # Coverage costs a third of the time, so only the tests of `delivery` pay it.
 fast() {
-    beside 1 tests/delivery --cov --cov-branch --cov-report=term:skip-covered --cov-fail-under=100
-    start "$((WORKERS + 1))" --ignore tests/delivery -m "not prefect and not e2e"
+    beside run 1 tests/delivery --cov --cov-branch --cov-report=term:skip-covered --cov-fail-under=100
+    begin run "$((WORKERS + 1))" --ignore tests/delivery -m "not prefect and not e2e"
     finish
 }
 
 prefect() {
-    start "$WORKERS" -m "prefect and not e2e"
+    begin run "$WORKERS" -m "prefect and not e2e"
     finish
 }
 
 e2e() {
-    start "$WORKERS" -m e2e
+    begin run "$WORKERS" -m e2e
     finish
 }
 
-# A lab costs more than its share of tests, so a third process is better off with servers.
 slow() {
-    beside 2 -m "prefect and not e2e"
-    start "$WORKERS" -m e2e
+    local file others=()
+    if ((!WORKERS)); then
+        prefect
+        e2e
+        return
+    fi
+    for file in "${LATE[@]}"; do others+=(--ignore "$file"); done
+    beside servers_then_late
+    begin run "$WORKERS" -m e2e "${others[@]}"
     finish
 }
 
-# beside PROCESSES ARGUMENT...: begins a pytest; what it says comes when it has ended.
-beside() {
-    if ((WORKERS)); then
-        said=$(mktemp)
-        start "$@" &>"$said"
-    else
-        start "$@"
-        finish
-    fi
+servers_then_late() {
+    local status=0
+    run "$WORKERS" -m "prefect and not e2e" || status=$?
+    TT_LAB_HOME=$LAB-late run 1 -m e2e "${LATE[@]}" || status=$?
+    return "$status"
 }
 
-# start PROCESSES ARGUMENT...: begins a pytest. Not in the foreground: bash would answer a signal
-# only once it has ended. In a group of its own, so that what it waits for can be ended with it.
-start() {
+# beside COMMAND...: begins it; what it says comes when it has ended.
+beside() {
+    said=$(mktemp)
+    begin "$@" &>"$said"
+    ((WORKERS)) || finish
+}
+
+# begin COMMAND...: not in the foreground: bash would answer a signal only once it has ended. In a
+# process group of its own (set -m), so that what it waits for can be ended with it.
+begin() {
+    set -m
+    "$@" </dev/null &
+    running+=($!)
+    set +m
+}
+
+# run PROCESSES ARGUMENT...: one pytest, to its end.
+run() {
     local processes=$((WORKERS ? $1 : 0))
     shift
     # Files in the order in which they are collected: the longest first (tests/conftest.py).
-    setsid pytest --numprocesses "$processes" --dist loadfile --no-loadscope-reorder --durations=15 "$@" &
-    running+=($!)
+    pytest --numprocesses "$processes" --dist loadfile --no-loadscope-reorder --durations=15 "$@"
 }
 
 # finish: waits for all that began; fails if one of them did.
@@ -80,7 +98,7 @@ end() {
     rm -f "$said"
     # The tests take their lab down; a pytest that was killed could not.
     [[ -z ${TT_LAB_KEEP:-} ]] || return 0
-    for settings in "$LAB"/lab.json "$LAB"-gw*/lab.json; do
+    for settings in "$LAB"/lab.json "$LAB"-*/lab.json; do
         [[ ! -f $settings ]] || python -m lab --home "${settings%/*}" down
     done
 }
