@@ -7,7 +7,7 @@ MAKEFLAGS += --no-print-directory
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PYTHONUNBUFFERED := 1
 
-# Made anew when the lock changes; `uv sync` itself decides what there is to do.
+# Made anew when the lock or the set-up changes; `uv sync` itself decides what there is to do.
 READY := .venv/.ready
 
 .PHONY: help setup demo test test-fast lint check fix lab-up lab-down screenshots bench downtime endurance clean
@@ -17,7 +17,7 @@ help: ## List these commands
 
 setup: $(READY) ## Install what this machine lacks (uv, the locked packages)
 
-$(READY): pyproject.toml uv.lock
+$(READY): pyproject.toml uv.lock tools/setup.sh
 	@tools/setup.sh
 	@touch $@
 

@@ -12,7 +12,7 @@ import pytest
 from flows.release_plan import main
 from tests.repositories import WorkingRepository
 
-ROOT = Path(__file__).parents[2]
+AS_AN_OPERATOR = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
 @pytest.fixture
@@ -173,6 +173,21 @@ def test_a_bad_option_is_bad_usage() -> None:
     assert ended.value.code == 2
 
 
+def test_the_clone_s_own_python_files_are_kept_out_of_it(clone: WorkingRepository) -> None:
+    for theirs in ("json.py", "delivery/__init__.py", "flows/__init__.py"):
+        clone.write(theirs, "raise SystemExit('theirs ran')\n")
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "flows.release", "--plan"],
+        cwd=clone.folder,
+        env=AS_AN_OPERATOR,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (done.stdout[:17], done.stderr) == ("v0.2.0-develop.0 ", "")
+
+
 def test_the_command_answers_without_prefect_in_well_under_two_seconds(
     clone: WorkingRepository,
 ) -> None:
@@ -183,7 +198,7 @@ def test_the_command_answers_without_prefect_in_well_under_two_seconds(
     done = subprocess.run(
         command,
         cwd=clone.folder,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env=AS_AN_OPERATOR,
         capture_output=True,
         text=True,
         timeout=60,
