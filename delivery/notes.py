@@ -35,7 +35,8 @@ _CLOSES: Final = re.compile(
 )
 _BACKTICKS: Final = re.compile("`+")
 _UNSEEN: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f\x85\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-_OPENS_A_BLOCK: Final = re.compile(r"^(\s*(?:[*+-]\s+)?)(~~~|\[[^\]]*\]:)")
+_TILDE_FENCE: Final = re.compile("~{3,}")
+_ACTS_IN_A_TABLE: Final = re.compile(r"<|\[|&#")
 
 
 def notes_for_people(
@@ -66,8 +67,9 @@ def notes_for_people(
 def harmless(markdown: str, repository: Repository) -> str:
     """`markdown` that shows what it showed, but does nothing but link into GitHub.
 
-    HTML is shown as text, pictures as links are not followed, a code span or fence that
-    is not closed opens nothing, marks that turn the direction of writing are dropped.
+    HTML is shown as text, pictures as links are not followed, no line says what a link of
+    another line means, a code span or fence that is not closed opens nothing, marks that
+    turn the direction of writing are dropped, also where a number stands for one.
     """
     return "\n".join(_harmless_line(line, repository.host) for line in markdown.split("\n"))
 
@@ -122,14 +124,17 @@ def _listed(shown: Sequence[str], total: int) -> str:
 
 def _harmless_line(line: str, host: str) -> str:
     """One line, with its code spans left as they are and all else disarmed."""
-    line = _OPENS_A_BLOCK.sub(r"\1\\\2", _shortened(_UNSEEN.sub("", line)))
+    line = _shortened(_UNSEEN.sub("", line))
     parts, position = [], 0
     while opening := _BACKTICKS.search(line, position):
         parts.append(_disarmed(line[position : opening.start()], host))
         closing = None if "\\`" in line else _closing(line, opening)
-        position = closing.end() if closing else opening.end()
+        position = (closing or opening).end()
         span = line[opening.start() : position]
-        parts.append(span if closing else span.replace("`", "&#96;"))
+        if closing and _is_code_everywhere(span):
+            parts.append(span)
+        else:
+            parts.append(_disarmed(span, host).replace("`", "&#96;"))
     return "".join([*parts, _disarmed(line[position:], host)])
 
 
@@ -139,9 +144,18 @@ def _closing(line: str, opening: re.Match[str]) -> re.Match[str] | None:
     return next((run for run in runs if len(run[0]) == len(opening[0])), None)
 
 
+def _is_code_everywhere(span: str) -> bool:
+    """Whether no block that the line may lie in keeps the span from being code.
+
+    What a link means is read before code is, and so are the cells of a table.
+    """
+    return "]:" not in span and not ("|" in span and _ACTS_IN_A_TABLE.search(span))
+
+
 def _disarmed(text: str, host: str) -> str:
-    """Text outside code: no tag, no picture, no link but into `host`."""
-    text = text.replace("<", "&lt;").replace("![", "!\\[")
+    """Text outside code: no tag, no picture, no link but into `host`, no meaning of a link."""
+    text = text.replace("&#", "&amp;#").replace("<", "&lt;")
+    text = _TILDE_FENCE.sub(r"\\\g<0>", text.replace("![", "!\\[").replace("]:", "]\\:"))
     return re.sub(rf"\]\((?!{re.escape(host)}/)", r"]\\(", text)
 
 

@@ -5,9 +5,10 @@ import datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 from delivery.changelog import Repository
 from delivery.commits import Commit
@@ -41,6 +42,17 @@ def notes(plan: ReleasePlan = PLAN, **facts: Any) -> str:
     return notes_for_people(
         plan, **{"running": "v1.1.0", "commits": COMMITS, "repository_url": URL} | facts
     )
+
+
+def read(markdown: str) -> list[Token]:
+    """What GitHub's readers make of it, as far as it matters here: tables too."""
+    tokens = MarkdownIt("commonmark").enable("table").parse(markdown)
+    return [*tokens, *(child for token in tokens for child in token.children or [])]
+
+
+def foreign_links_in(markdown: str) -> list[str]:
+    links = [str(token.attrs["href"]) for token in read(markdown) if token.type == "link_open"]
+    return [link for link in links if not link.startswith("https://github.com/")]
 
 
 def test_the_first_line_says_from_what_to_what_this_deploy_goes() -> None:
@@ -113,7 +125,13 @@ def test_a_running_tag_cannot_break_out_of_the_link() -> None:
         ("\\`<a>`", "\\&#96;&lt;a>&#96;"),
         ("~~~", "\\~~~"),
         ("* ~~~", "* \\~~~"),
-        ("[x]: http://evil", "\\[x]: http://evil"),
+        ("> ~~~", "> \\~~~"),
+        ("1. ~~~~ x", "1. \\~~~~ x"),
+        ("~~gone~~", "~~gone~~"),
+        ("[x]: http://evil", "[x]\\: http://evil"),
+        ("`[x]: int` and `a | b`", "&#96;[x]\\: int&#96; and `a | b`"),
+        ("` | <i>`", "&#96; | &lt;i>&#96;"),
+        ("gnp&#x202e;cod &#8238; &amp;", "gnp&amp;#x202e;cod &amp;#8238; &amp;"),
         ("$(rm -rf /); `id`", "$(rm -rf /); `id`"),
         ("로그인 👨\u200d👩 日本", "로그인 👨\u200d👩 日本"),
         ("gnp\u202ecod.exe\x1b[31m\x00", "gnpcod.exe[31m"),
@@ -121,6 +139,40 @@ def test_a_running_tag_cannot_break_out_of_the_link() -> None:
 )
 def test_hostile_text_shows_and_does_nothing(subject: str, shown: str) -> None:
     assert harmless(subject, REPOSITORY) == shown
+
+
+@pytest.mark.parametrize(
+    "meaning",
+    [
+        "[x]: URL",
+        "> [x]: URL",
+        "1. [x]: URL",
+        "* * [x]: URL",
+        "- > [x]: URL",
+        "[x\ny]: URL",
+        "[x\\]y]: URL",
+        "[x]:\nURL",
+        "[x `]: URL`",
+        "[x\n`]: URL`",
+        "a | b\n--|--\n` | [x](URL) `",
+    ],
+)
+def test_no_line_says_what_a_link_of_another_line_means(meaning: str) -> None:
+    links = [f"see [the guide][{name}]" for name in ("x", "x y", "x\\]y", "x `")]
+    body = "\n\n".join([*links, meaning.replace("URL", "https://evil.example/phish")])
+    assert foreign_links_in(body), "the attack itself must work"
+    assert foreign_links_in(harmless(body, REPOSITORY)) == []
+
+
+def test_a_commit_cannot_say_where_the_link_of_another_one_leads() -> None:
+    text = notes(
+        plan_of(
+            "feat: see [the guide][x]",
+            "feat!: y\n\nBREAKING CHANGE: why\n> [x]: https://evil.example/phish",
+        )
+    )
+    assert "https://evil.example/phish" in text
+    assert foreign_links_in(text) == []
 
 
 def test_hostile_subjects_are_disarmed_in_the_whole() -> None:
@@ -155,22 +207,20 @@ def test_no_text_raises_or_outgrows_its_bound(text: str, longest: int) -> None:
     assert len(notes(plan, longest=longest, authors=[text], running=text)) <= longest
 
 
+PIECES = ["<b>", "<!--", "-->", "![i](u)", "[l](h)", "`", "``", "```", "~~~", "<a", "<", "&#60;"]
+PIECES += ["[r]: https://evil", "[r]:", "]:", "[r", "r]", "[r][r] ", "\\]", "https://evil", "](h)"]
+PIECES += ["\n", "\n\n", "> ", "1. ", "* ", "- ", "    ", "|", "a|b\n-|-\n", "|[l](h)"]
+
+
 @given(
-    st.lists(
-        st.one_of(
-            HOSTILE,
-            st.sampled_from(
-                ["<b>", "<!--", "-->", "![i](u)", "[l](h)", "`", "``", "```", "~~~", "<a", "[r]: u"]
-            ),
-        ),
-        max_size=6,
-    ).map("".join),
-    st.sampled_from(["", "* ", "* **a:** "]),
+    st.lists(st.one_of(HOSTILE, *[st.just(piece) for piece in PIECES]), max_size=12).map("".join),
+    st.sampled_from(["", "* ", "* **a:** ", "> ", "1. "]),
 )
+@settings(max_examples=300)
 def test_a_markdown_reader_finds_no_html_no_picture_no_foreign_link(text: str, before: str) -> None:
     body = "\n".join(before + line for line in text.split("\n"))
-    tokens = MarkdownIt("commonmark").parse(harmless(body, REPOSITORY))
-    every = [*tokens, *(child for token in tokens for child in token.children or [])]
-    assert {"html_inline", "html_block", "image", "fence"}.isdisjoint(t.type for t in every)
-    links = [str(token.attrs["href"]) for token in every if token.type == "link_open"]
-    assert all(link.startswith("https://github.com/") for link in links)
+    disarmed = harmless(f"{body}\n\n[r][r] [r] [x][r]\n", REPOSITORY)
+    acting = {"html_inline", "html_block", "image", "fence"}
+    assert acting.isdisjoint(token.type for token in read(disarmed))
+    assert foreign_links_in(disarmed) == []
+    assert "\u202e" not in MarkdownIt("commonmark").render(disarmed)
