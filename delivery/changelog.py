@@ -88,13 +88,13 @@ def render(
     since: str | None,
     repository: Repository,
     on: datetime.date,
-    custom_sections: Mapping[str, str] | None = None,
+    sections: Mapping[str, str] = SECTIONS,
 ) -> str:
     """The notes of `version`: a heading with a link, breaking notes, sections.
 
     The link compares `tag` with the tag `since`; without one, it shows what led to `tag`.
+    `sections` has the title of every type that is listed.
     """
-    sections = {**SECTIONS, **(custom_sections or {})}
     shown = [pair for pair in changes if _is_shown(*pair, sections)]
     entries = [_entry(message, change, sections, repository) for message, change in shown]
     link = f"compare/{since}...{tag}" if since else f"commits/{tag}"

@@ -16,7 +16,7 @@ from delivery import changelog
 from delivery.commits import Change, Commit, Message, read_change, read_message, without_reverted
 from delivery.javascript import BLANKS
 from delivery.release_policy import BranchKind, ReleasePolicy, short_branch
-from delivery.release_rules import ReleaseRule, custom_sections, largest_release, parse_rules
+from delivery.release_rules import ReleaseRule, largest_release, parse_rules, sections_by
 from delivery.release_tags import VersionTag, VersionTags
 from delivery.version import increment, to_identifier
 
@@ -242,7 +242,7 @@ class _Planner:
             since=compared,
             repository=self.repository,
             on=self.on,
-            custom_sections=custom_sections(self._rules),
+            sections=sections_by(self._rules),
         )
 
     def _read(self, since: VersionTag, commits: Sequence[Commit]) -> _Range:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from delivery.changelog import SECTIONS
 from delivery.commits import Change, Message
 from delivery.globs import matches
 from delivery.version import RELEASE_TYPES
@@ -61,9 +62,15 @@ def parse_rules(text: str) -> tuple[ReleaseRule, ...]:
     )
 
 
-def custom_sections(rules: Iterable[ReleaseRule]) -> dict[str, str]:
-    """The section that custom rules give to a type."""
-    return {rule.pattern: rule.section for rule in rules if rule.section}
+def sections_by(rules: Iterable[ReleaseRule]) -> dict[str, str]:
+    """The section of each type that the notes list: the default ones, changed by `rules`.
+
+    The last rule of a type decides; if it names no section, the type has its default one,
+    and where there is none, the notes do not list it.
+    """
+    named = {rule.pattern: rule.section or SECTIONS.get(rule.pattern.lower()) for rule in rules}
+    merged: dict[str, str | None] = {**SECTIONS, **named}
+    return {pattern: section for pattern, section in merged.items() if section}
 
 
 def largest_release(

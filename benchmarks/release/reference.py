@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from delivery.changelog import SECTIONS
 from delivery.commits import Commit
-from delivery.release_rules import custom_sections, parse_rules
+from delivery.release_rules import parse_rules, sections_by
 
 _HERE = Path(__file__).parent
 _ROOT = _HERE.parents[1]
@@ -56,10 +55,9 @@ def ask_engine(question: Mapping[str, Any]) -> Any:
 
 def _question(history: History) -> dict[str, Any]:
     rules = parse_rules(history.custom_rules)
-    sections = {**SECTIONS, **custom_sections(rules)}
     question = {
         "commits": [{"hash": each.sha, "message": each.message} for each in history.commits],
-        "types": [{"type": kind, "section": title} for kind, title in sections.items()],
+        "types": [{"type": kind, "section": title} for kind, title in sections_by(rules).items()],
         "url": history.url,
         "since": history.since,
         "tag": history.tag,

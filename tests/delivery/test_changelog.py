@@ -1,10 +1,11 @@
 """The notes, line by line."""
 
 import datetime
+from collections.abc import Mapping
 
 import pytest
 
-from delivery.changelog import Repository, render
+from delivery.changelog import SECTIONS, Repository, render
 from delivery.commits import Commit, read_change, read_message
 
 DAY = datetime.date(2026, 1, 1)
@@ -15,7 +16,7 @@ def notes(
     *messages: str,
     version: str = "1.2.4",
     since: str | None = "v1.2.3",
-    sections: dict[str, str] | None = None,
+    sections: Mapping[str, str] = SECTIONS,
 ) -> str:
     commits = [Commit(f"{number:040x}", text) for number, text in enumerate(messages)]
     read = [read_message(commit) for commit in commits]
@@ -26,7 +27,7 @@ def notes(
         since=since,
         repository=REPOSITORY,
         on=DAY,
-        custom_sections=sections,
+        sections=sections,
     )
 
 
@@ -118,7 +119,7 @@ def test_an_empty_subject_shows_the_whole_header() -> None:
 
 
 def test_custom_rules_name_sections_and_share_them() -> None:
-    text = notes("chore: a", "fix: b", sections={"chore": "Bug Fixes", "Docs": "Never"})
+    text = notes("chore: a", "fix: b", sections=SECTIONS | {"chore": "Bug Fixes", "Docs": "Never"})
     assert titles(text) == ["Bug Fixes"]
     assert text.index("* a") < text.index("* b")
 

@@ -6,13 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from delivery.changelog import SECTIONS
 from delivery.commits import Commit, read_change, read_message
 from delivery.globs import matches
 from delivery.release_rules import (
     ReleaseRule,
-    custom_sections,
     largest_release,
     parse_rules,
+    sections_by,
 )
 
 
@@ -79,8 +80,24 @@ def test_a_rule_without_a_valid_release_is_left_out(text: str) -> None:
     assert parse_rules(text) == ()
 
 
-def test_rules_give_types_their_sections() -> None:
-    assert custom_sections(parse_rules("docs:patch:문서,chore:patch")) == {"docs": "문서"}
+@pytest.mark.parametrize(
+    ("rules", "changes"),
+    [
+        ("docs:patch:문서,chore:patch", {"docs": "문서"}),
+        ("chore:patch:A", {"chore": "A"}),
+        ("chore:patch:A,chore:minor", {}),
+        ("chore:patch:A,chore:minor:B", {"chore": "B"}),
+        ("chore:patch:A,chore:nothing", {"chore": "A"}),
+        ("feat:patch:X,feat:minor", {}),
+        ("docs:patch:X,docs:minor:", {}),
+        (":major:X,:premajor:", {}),
+        ("FEAT:patch", {"FEAT": "Features"}),
+    ],
+)
+def test_of_the_rules_of_a_type_the_last_gives_its_section(
+    rules: str, changes: dict[str, str]
+) -> None:
+    assert sections_by(parse_rules(rules)) == {**SECTIONS, **changes}
 
 
 @pytest.mark.parametrize(
