@@ -61,7 +61,7 @@ def notes_for_people(
         _closed(commits, repository),
     ]
     head = "".join(f"{line}\n\n" for line in preface if line)
-    return _bounded(head + harmless(plan.notes, repository), longest)
+    return bounded(head + harmless(plan.notes, repository), longest)
 
 
 def harmless(markdown: str, repository: Repository) -> str:
@@ -72,6 +72,19 @@ def harmless(markdown: str, repository: Repository) -> str:
     turn the direction of writing are dropped, also where a number stands for one.
     """
     return "\n".join(_harmless_line(line, repository.host) for line in markdown.split("\n"))
+
+
+def bounded(text: str, longest: int = LONGEST_RELEASE_BODY) -> str:
+    """`text` in at most `longest` characters, as GitHub counts them, cut between lines."""
+    if _size(text) <= longest:
+        return text
+    lines = text.split("\n")
+    room = longest - _size(_cut_off(len(lines)))
+    kept = 0
+    while kept < len(lines) and room >= _size(lines[kept]) + 1:
+        room -= _size(lines[kept]) + 1
+        kept += 1
+    return "\n".join([*lines[:kept], _cut_off(len(lines) - kept)])
 
 
 def _change(
@@ -168,21 +181,8 @@ def _shortened(line: str) -> str:
     return f"{line[: _LONGEST_LINE // 2]}…{tail}"
 
 
-def _bounded(text: str, longest: int) -> str:
-    """`text` in at most `longest` characters, as GitHub counts them, cut between lines."""
-    if _size(text) <= longest:
-        return text
-    lines = text.split("\n")
-    room = longest - _size(_cut_off(len(lines)))
-    kept = 0
-    while kept < len(lines) and room >= _size(lines[kept]) + 1:
-        room -= _size(lines[kept]) + 1
-        kept += 1
-    return "\n".join([*lines[:kept], _cut_off(len(lines) - kept)])
-
-
 def _cut_off(lines: int) -> str:
-    return f"… and {lines:,} more lines"
+    return f"… and {lines:,} more line{'' if lines == 1 else 's'}"
 
 
 def _size(text: str) -> int:

@@ -6,7 +6,7 @@ from typing import Protocol
 from blocks.environment import Environment
 from blocks.github import PublishedRelease
 from delivery.errors import SourceError, TagConflict
-from delivery.notes import LONGEST_RELEASE_BODY
+from delivery.notes import bounded
 from delivery.released import Release
 
 
@@ -93,7 +93,7 @@ def _ensure_page(
         tag=release.tag,
         sha=release.sha,
         name=release.tag,
-        body=release.notes[:LONGEST_RELEASE_BODY],
+        body=bounded(release.notes),
         draft=marks.draft,
         prerelease=marks.prerelease == "by version" and "-" in release.version,
     )

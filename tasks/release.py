@@ -12,7 +12,7 @@ from blocks.git import SourceRepository, cache_folder
 from delivery.changelog import Repository
 from delivery.commits import Commit
 from delivery.errors import Refused, SourceError, TagConflict
-from delivery.notes import harmless, notes_for_people
+from delivery.notes import bounded, harmless, notes_for_people
 from delivery.release import ReleasePlan, ReleasePolicy, plan_release
 from delivery.released import Release
 from tasks.artifacts import publish_release_notes
@@ -150,7 +150,7 @@ def notes_for(
 ) -> str:
     """The release's notes; for a deploy, below what it changes in the environment."""
     if running is None:
-        return harmless(plan.notes, Repository.from_url(target.repository_url))
+        return bounded(harmless(plan.notes, Repository.from_url(target.repository_url)))
     known = set(source.tags())
     start = running or plan.previous_tag
     after = start if start in known else None

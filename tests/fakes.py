@@ -210,6 +210,9 @@ class GitHubDouble(HttpDouble):
 
     def _create_release(self, fields: dict[str, Any]) -> httpx.Response:
         tag = fields["tag_name"]
+        if len(fields["body"].encode("utf-16-le")) // 2 > 125_000:
+            words = "body is too long (maximum is 125000 characters)"
+            return httpx.Response(422, json={"message": "Validation Failed", "errors": [words]})
         if any(not each["draft"] for each in self.of_tag(tag)) and not fields["draft"]:
             return httpx.Response(422, json={"message": "Validation Failed"})
         if not fields["draft"]:

@@ -27,6 +27,7 @@ KEPT = (
     "updated_at",
 )
 """What of a row is shown as it is."""
+_LONGEST_BODY = 125_000
 
 
 class Releases(Handlers):
@@ -87,6 +88,7 @@ class Releases(Handlers):
         }
         if call.get("generate_release_notes", bool, False):
             row["body"] = "\n\n".join(filter(None, [row["body"], self._generated(tag)]))
+        _refuse_if_too_long(row["body"])
         with self._store.change():
             if not row["draft"]:
                 self._publish(row)
@@ -181,3 +183,9 @@ class Releases(Handlers):
             "assets": [],
             **balls,
         }
+
+
+def _refuse_if_too_long(body: str) -> None:
+    if len(body.encode("utf-16-le", "surrogatepass")) // 2 > _LONGEST_BODY:
+        words = f"body is too long (maximum is {_LONGEST_BODY} characters)"
+        raise invalid("Release", "body", "custom", words)

@@ -194,6 +194,19 @@ class TestNotesOfADeploy:
     ) -> None:
         assert released(target, application.head()).notes.startswith("## [0.1.0-develop.0]")
 
+    def test_notes_too_long_for_github_are_cut_between_lines(
+        self, target: FakeEnvironment, application: WorkingRepository
+    ) -> None:
+        long = "feat: x\n\nBREAKING CHANGE: why\n" + "예매 🎫\n" * 30_000
+        for made in (
+            released(target, application.commit(long)),
+            deployed(target, application.commit(long), running=""),
+        ):
+            page = target.on_github.of_tag(made.tag)[0]
+            assert page["body"] == made.notes
+            assert made.notes.splitlines()[-1].endswith(" more lines")
+            assert made.notes.splitlines()[-2] == "예매 🎫"
+
 
 class TestOthersAtTheSameTime:
     def test_a_version_that_another_commit_takes_first_is_passed_over(

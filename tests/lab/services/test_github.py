@@ -230,6 +230,12 @@ def test_of_many_at_once_one_makes_the_tag_and_one_the_release(github: httpx.Cli
     assert make("releases", release) == [201, *[422] * 7]
 
 
+def test_a_release_is_no_longer_than_github_takes(github: httpx.Client) -> None:
+    for status, body in ((201, "🎫" * 62_500), (422, "🎫" * 62_501)):
+        fields = {"tag_name": f"v9.1.{status}", "body": body}
+        assert github.post(f"{REPO}/releases", json=fields).status_code == status
+
+
 def test_a_release_needs_a_target_that_exists(github: httpx.Client) -> None:
     body = {"tag_name": "v4.0.0", "target_commitish": "nowhere"}
     refused = github.post(f"{REPO}/releases", json=body)
