@@ -128,9 +128,8 @@ class SourceRepository:
 
     def authors(self, *, after: str | None, until: str) -> list[str]:
         """Who made each of those commits, by the name that ``.mailmap`` gives."""
-        listed = self._git(
-            "log", "-z", "--format=%aN", "--end-of-options", self._span(after, until)
-        )
+        shape = ["-z", "--no-show-signature", "--format=%aN"]
+        listed = self._git("log", *shape, "--end-of-options", self._span(after, until))
         return [name for name in listed.split("\0") if name]
 
     def commit_times(self, *, after: str | None, until: str) -> list[datetime.datetime]:

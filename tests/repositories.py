@@ -74,9 +74,17 @@ class WorkingRepository:
 
     def commit_bytes(self, message: bytes) -> str:
         """A commit whose message git itself would have turned into proper text first."""
+        return self._commit_object(message)
+
+    def sign(self, message: str) -> str:
+        """A commit that bears a signature, as far as git can tell without looking into it."""
+        signature = "-----BEGIN PGP SIGNATURE-----\n \n x\n -----END PGP SIGNATURE-----"
+        return self._commit_object(message.encode(), f"gpgsig {signature}\n")
+
+    def _commit_object(self, message: bytes, more: str = "") -> str:
         who = f"T <t@example.invalid> {_EPOCH + 60 * self._minutes} +0000"
         tree = self.git("rev-parse", "HEAD^{tree}")
-        head = f"tree {tree}\nparent {self.head()}\nauthor {who}\ncommitter {who}\n\n"
+        head = f"tree {tree}\nparent {self.head()}\nauthor {who}\ncommitter {who}\n{more}\n"
         whole = head.encode() + message
         sha = self.git("hash-object", "-t", "commit", "-w", "--stdin", given=whole)
         self.git("reset", "--quiet", "--hard", sha)

@@ -337,6 +337,27 @@ class TestHistory:
         with clone.working_copy(head) as files:
             assert (files / "counter").read_bytes() == b"1\n"
 
+    def test_what_is_said_about_a_signature_is_no_author_and_no_message(
+        self,
+        application: WorkingRepository,
+        clone: SourceRepository,
+        tmp_path: Path,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        verifier = tmp_path / "gpg"
+        verifier.write_text("#!/bin/sh\ncat >/dev/null\necho 'gpg: Good signature' >&2\n")
+        verifier.chmod(0o755)
+        (tmp_path / ".gitconfig").write_text(
+            f"[log]\n showSignature = true\n[gpg]\n program = {verifier}\n"
+        )
+        application.sign("fix: signed")
+        clone.refresh()
+        monkeypatch.setenv("HOME", str(tmp_path))
+        head = clone.head_of("develop")
+        assert clone.authors(after=None, until=head) == ["T", "T"]
+        assert clone.commits(after=None, until=head)[-1].message == "fix: signed"
+        assert len(clone.commit_times(after=None, until=head)) == 2
+
     def test_a_commit_has_the_time_that_it_was_made(
         self, application: WorkingRepository, clone: SourceRepository
     ) -> None:
