@@ -34,7 +34,7 @@ _CLOSES: Final = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 _BACKTICKS: Final = re.compile("`+")
-_UNSEEN: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f\x85\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+_UNSEEN: Final = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
 _TILDE_FENCE: Final = re.compile("~{3,}")
 _ACTS_IN_A_TABLE: Final = re.compile(r"<|\[|&#")
 
@@ -64,6 +64,11 @@ def notes_for_people(
     return bounded(head + harmless(plan.notes, repository), longest)
 
 
+def notes_of_release(plan: ReleasePlan, *, repository_url: str) -> str:
+    """The notes of a release that is no deploy, in as many characters as GitHub takes."""
+    return bounded(harmless(plan.notes, Repository.from_url(repository_url)))
+
+
 def harmless(markdown: str, repository: Repository) -> str:
     """`markdown` that shows what it showed, but does nothing but link into GitHub.
 
@@ -72,6 +77,11 @@ def harmless(markdown: str, repository: Repository) -> str:
     turn the direction of writing are dropped, also where a number stands for one.
     """
     return "\n".join(_harmless_line(line, repository.host) for line in markdown.split("\n"))
+
+
+def without_unseen(text: str) -> str:
+    """`text` without what shows as nothing and yet acts, on terminals or on reading order."""
+    return _UNSEEN.sub("", text)
 
 
 def bounded(text: str, longest: int = LONGEST_RELEASE_BODY) -> str:
@@ -115,7 +125,7 @@ def _thanks(authors: Sequence[str]) -> str:
     names = [name for name, _ in counted.most_common() if name]
     if not names:
         return ""
-    shown = [escape(_UNSEEN.sub("", name)) for name in names[:_MOST_NAMES]]
+    shown = [escape(without_unseen(name)) for name in names[:_MOST_NAMES]]
     return f"**Contributors:** {_listed(shown, len(names))}"
 
 
@@ -137,7 +147,7 @@ def _listed(shown: Sequence[str], total: int) -> str:
 
 def _harmless_line(line: str, host: str) -> str:
     """One line, with its code spans left as they are and all else disarmed."""
-    line = _shortened(_UNSEEN.sub("", line))
+    line = _shortened(without_unseen(line))
     parts, position = [], 0
     while opening := _BACKTICKS.search(line, position):
         parts.append(_disarmed(line[position : opening.start()], host))

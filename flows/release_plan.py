@@ -7,12 +7,13 @@ there in a fraction of a second, in any clone, for anybody who wants to see it b
 import argparse
 import datetime
 import json
+import os
 import sys
 from pathlib import Path
 
 from blocks.local_clone import LocalClone
 from delivery.errors import BadRequest, DeliveryError
-from delivery.notes import notes_for_people
+from delivery.notes import notes_for_people, notes_of_release, without_unseen
 from delivery.release import ReleasePlan, ReleasePolicy, plan_release
 from delivery.release_reading import commits_read, tags_read
 
@@ -25,9 +26,9 @@ def main(arguments: list[str]) -> int:
         plan = plan_here(clone, options)
         notes = _notes(clone, plan, options)
     except (DeliveryError, ValueError) as error:
-        print(error, file=sys.stderr)
+        print(without_unseen(str(error)), file=sys.stderr)
         return 2 if isinstance(error, BadRequest | ValueError) else 1
-    print(_as_json(plan, notes) if options.json else f"{plan.tag}  {plan.reason}\n\n{notes}")
+    _print(_as_json(plan, notes) if options.json else f"{plan.tag}  {plan.reason}\n\n{notes}")
     return 0 if plan.tag else 1
 
 
@@ -61,17 +62,29 @@ def _address(clone: LocalClone, options: argparse.Namespace) -> str:
 
 
 def _notes(clone: LocalClone, plan: ReleasePlan, options: argparse.Namespace) -> str:
-    """The notes of the release; with ``--running``, those of the deploy."""
+    """What would be published: the release's notes; with ``--running``, the deploy's."""
+    address = _address(clone, options)
     if not (options.running and plan.tag):
-        return plan.notes
+        if options.like_github_tag_action:
+            return plan.notes
+        return notes_of_release(plan, repository_url=address)
     sha = clone.resolve(options.revision)
     return notes_for_people(
         plan,
         running=options.running,
         commits=clone.commits(after=options.running, until=sha),
         authors=clone.authors(after=options.running, until=sha),
-        repository_url=_address(clone, options),
+        repository_url=address,
     )
+
+
+def _print(text: str) -> None:
+    """Print what others wrote, so that it cannot act on the terminal."""
+    try:
+        print(without_unseen(text), flush=True)
+    except BrokenPipeError:
+        # A reader like `head` has seen enough; nor shall Python say so when it ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _as_json(plan: ReleasePlan, notes: str) -> str:

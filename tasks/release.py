@@ -9,10 +9,9 @@ from prefect import get_run_logger, runtime, task
 
 from blocks.environment import Environment
 from blocks.git import SourceRepository, cache_folder
-from delivery.changelog import Repository
 from delivery.commits import Commit
 from delivery.errors import Refused, SourceError, TagConflict
-from delivery.notes import bounded, harmless, notes_for_people
+from delivery.notes import notes_for_people, notes_of_release
 from delivery.release import ReleasePlan, ReleasePolicy, plan_release
 from delivery.released import Release
 from tasks.artifacts import publish_release_notes
@@ -150,7 +149,7 @@ def notes_for(
 ) -> str:
     """The release's notes; for a deploy, below what it changes in the environment."""
     if running is None:
-        return bounded(harmless(plan.notes, Repository.from_url(target.repository_url)))
+        return notes_of_release(plan, repository_url=target.repository_url)
     known = set(source.tags())
     start = running or plan.previous_tag
     after = start if start in known else None

@@ -134,7 +134,7 @@ def test_a_running_tag_cannot_break_out_of_the_link() -> None:
         ("gnp&#x202e;cod &#8238; &amp;", "gnp&amp;#x202e;cod &amp;#8238; &amp;"),
         ("$(rm -rf /); `id`", "$(rm -rf /); `id`"),
         ("로그인 👨\u200d👩 日本", "로그인 👨\u200d👩 日本"),
-        ("gnp\u202ecod.exe\x1b[31m\x00", "gnpcod.exe[31m"),
+        ("gnp\u202ecod.exe\x1b[31m\x00\x9b1m", "gnpcod.exe[31m1m"),
     ],
 )
 def test_hostile_text_shows_and_does_nothing(subject: str, shown: str) -> None:

@@ -93,6 +93,35 @@ def test_links_lead_to_the_page_of_the_remote(
     assert "(https://h/o/r/compare/" in shown(capsys, "--repository-url", "https://h/o/r")
 
 
+HOSTILE = "feat: x\x1b]0;owned\x07\x9b31m\u202e <b>[y](https://evil.example)"
+
+
+def test_it_prints_what_would_be_published(
+    clone: WorkingRepository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    clone.commit(HOSTILE)
+    text = shown(capsys)
+    assert "* x]0;owned31m &lt;b>[y]\\(https://evil.example) (" in text
+    assert "* x]0;owned31m <b>[y](https://evil.example) (" in shown(
+        capsys, "--like-github-tag-action"
+    )
+
+
+@pytest.mark.parametrize("policy", [[], ["--like-github-tag-action"]])
+@pytest.mark.parametrize("form", [[], ["--json"], ["--running", "v0.1.0"]])
+def test_nothing_that_a_commit_says_acts_on_the_terminal(
+    clone: WorkingRepository,
+    capsys: pytest.CaptureFixture[str],
+    policy: list[str],
+    form: list[str],
+) -> None:
+    clone.git("checkout", "--quiet", "-b", "de\x9bvelop\u202e")
+    clone.commit(HOSTILE)
+    text = shown(capsys, *policy, *form)
+    assert not set("\x1b\x07\x9b\u202e") & set(text)
+    assert "owned" in text
+
+
 def test_with_what_runs_now_the_notes_are_those_of_the_deploy(
     clone: WorkingRepository, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -153,6 +182,23 @@ def test_where_there_is_no_clone_it_says_so(
     monkeypatch.chdir(tmp_path)
     assert main(["--plan"]) == 2
     assert "no clone" in capsys.readouterr().err
+
+
+def test_a_reader_that_has_seen_enough_ends_it_quietly(clone: WorkingRepository) -> None:
+    reads, writes = os.pipe()
+    os.close(reads)
+    with os.fdopen(writes, "w") as pipe:
+        done = subprocess.run(
+            [sys.executable, "-m", "flows.release", "--plan"],
+            cwd=clone.folder,
+            env=AS_AN_OPERATOR,
+            stdout=pipe,
+            stderr=subprocess.PIPE,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_half_a_history_is_refused_with_the_way_out(
