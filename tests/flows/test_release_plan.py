@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -93,6 +94,21 @@ def test_links_lead_to_the_page_of_the_remote(
     assert "(https://h/o/r/compare/" in shown(capsys, "--repository-url", "https://h/o/r")
 
 
+def test_a_bare_clone_without_a_remote_is_named_by_its_folders(
+    clone: WorkingRepository,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    bare = tmp_path / "tt" / "bare.git"
+    clone.git("clone", "--quiet", "--bare", str(clone.folder), str(bare))
+    clone.git("-C", str(bare), "remote", "remove", "origin")
+    monkeypatch.chdir(bare)
+    assert "(https://github.com/tt/bare/compare/" in shown(capsys)
+    monkeypatch.chdir(clone.folder / ".git")
+    assert "(https://github.com/acme/app/compare/" in shown(capsys)
+
+
 HOSTILE = "feat: x\x1b]0;owned\x07\x9b31m\u202e <b>[y](https://evil.example)"
 
 
@@ -181,7 +197,28 @@ def test_where_there_is_no_clone_it_says_so(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     assert main(["--plan"]) == 2
-    assert "no clone" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "no clone" in said
+    assert "not a git repository" in said
+
+
+def test_a_clone_of_somebody_else_is_refused_in_git_s_words_with_the_remedy(
+    clone: WorkingRepository,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    as_another = "GIT_TEST_ASSUME_DIFFERENT_OWNER=1 GIT_CONFIG_NOSYSTEM=1"
+    git = tmp_path / "bin" / "git"
+    git.parent.mkdir()
+    git.write_text(f'#!/bin/sh\n{as_another} exec {shutil.which("git")} "$@"\n')
+    git.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{git.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert main(["--plan"]) == 2
+    said = capsys.readouterr().err
+    assert "dubious ownership" in said
+    assert f"git config --global --add safe.directory {clone.folder}" in said
 
 
 def test_a_reader_that_has_seen_enough_ends_it_quietly(clone: WorkingRepository) -> None:
