@@ -3,6 +3,7 @@
 import datetime
 import time
 from collections.abc import Callable, Mapping
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import httpx
@@ -11,6 +12,8 @@ from delivery.errors import AccessDenied, RateLimited, SourceError, SourceUnavai
 
 _API_VERSION = "2022-11-28"
 PATIENCE_SECONDS = 900.0
+_LONGEST_LIMIT_SECONDS = 86_400.0
+_LIMITED_WITHOUT_END_SECONDS = 60.0
 
 
 class GitHubApi:
@@ -78,7 +81,8 @@ class GitHubApi:
         waited = 0.0
         while True:
             reply = self._send(method, path, **options)
-            wait = seconds_to_wait(reply.status_code, reply.headers, now=self._clock())
+            said = _message(reply) if reply.status_code == 403 else ""
+            wait = seconds_to_wait(reply.status_code, reply.headers, said=said, now=self._clock())
             if wait is None:
                 return reply
             if waited + wait > self._patience_seconds:
@@ -123,21 +127,44 @@ class GitHubApi:
         return f"{self._client.base_url}/repos/{self.repository}{path}"
 
 
-def seconds_to_wait(status: int, headers: Mapping[str, str], *, now: float) -> float | None:
+def seconds_to_wait(
+    status: int, headers: Mapping[str, str], *, said: str, now: float
+) -> float | None:
     """How long GitHub asks us to wait before trying again; None if it does not ask.
 
     ``Retry-After`` first (secondary limits), else ``X-RateLimit-Reset`` when nothing
-    remains, as GitHub's "Rate limits for the REST API" describes.
+    remains, else a minute, as GitHub's "Rate limits for the REST API" describes. A 403
+    without either is a limit only by what it ``said``: GitHub gives no other sign. An end
+    that is further away than a day is believed to be a day away.
     """
     if status not in (403, 429):
         return None
+    wait = _until_retry(headers, now)
+    if wait is None:
+        wait = _until_reset(headers, now)
+    if wait is not None:
+        return min(wait, _LONGEST_LIMIT_SECONDS)
+    if status == 429 or "secondary rate limit" in said.lower():
+        return _LIMITED_WITHOUT_END_SECONDS
+    return None
+
+
+def _until_retry(headers: Mapping[str, str], now: float) -> float | None:
+    """What ``Retry-After`` says: seconds, or a date (RFC 9110, 10.2.3)."""
     after = headers.get("retry-after", "")
     if after.isdecimal():
         return max(1.0, float(after))
+    try:
+        return max(1.0, parsedate_to_datetime(after).timestamp() - now)
+    except (ValueError, TypeError, IndexError, OverflowError, OSError):
+        return None
+
+
+def _until_reset(headers: Mapping[str, str], now: float) -> float | None:
     reset = headers.get("x-ratelimit-reset", "")
     if headers.get("x-ratelimit-remaining") == "0" and reset.isdecimal():
         return max(0.0, float(reset) - now) + 1.0
-    return 60.0 if status == 429 else None
+    return None
 
 
 def text_at(body: Any, *path: str) -> str:

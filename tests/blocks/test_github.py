@@ -6,6 +6,8 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from blocks.github import Comparison, GitHubRepository, PublishedRelease
 from blocks.github_api import GitHubApi, seconds_to_wait
@@ -214,6 +216,12 @@ def test_waiting_again_and_again_ends_too() -> None:
         (403, {"retry-after": "5"}, 5),
         (403, {"retry-after": "0"}, 1),
         (403, {"retry-after": "soon"}, None),
+        (403, {"retry-after": "Thu, 01 Jan 1970 00:20:00 GMT"}, 200),
+        (403, {"retry-after": "Thu, 01 Jan 1970 00:01:00 GMT"}, 1),
+        (403, {"retry-after": "Fri, 01 Jan 9999 00:00:00 GMT"}, 86_400),
+        (429, {"retry-after": "Fri, 01 Jan 99999999999999999999 00:00:00 GMT"}, 60),
+        (403, {"retry-after": "9" * 400}, 86_400),
+        (403, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1790000000000"}, 86_400),
         (429, {}, 60),
         (403, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "1010"}, 11),
         (403, {"x-ratelimit-remaining": "0", "x-ratelimit-reset": "900"}, 1),
@@ -224,7 +232,41 @@ def test_waiting_again_and_again_ends_too() -> None:
 def test_how_long_github_asks_to_wait(
     status: int, headers: dict[str, str], seconds: float | None
 ) -> None:
-    assert seconds_to_wait(status, headers, now=1000) == seconds
+    assert seconds_to_wait(status, headers, said="", now=1000) == seconds
+
+
+SECONDARY = "You have exceeded a secondary rate limit. Please wait a few minutes."
+
+
+def test_a_secondary_limit_that_only_words_tell_of_is_waited_for() -> None:
+    limited = httpx.Response(403, json={"message": SECONDARY})
+    answer, _ = scripted(limited, ok({"object": {"sha": SHA}}))
+    clock = FakeClock()
+    assert open_door(answer, clock).branch_head("develop") == SHA
+    assert clock.sleeps == [60.0]
+
+
+def test_words_alone_make_no_limit_of_another_refusal() -> None:
+    assert seconds_to_wait(404, {}, said=SECONDARY, now=1000) is None
+    assert seconds_to_wait(403, {}, said="Resource not accessible", now=1000) is None
+
+
+@given(
+    st.sampled_from([403, 429]),
+    st.dictionaries(
+        st.sampled_from(["Retry-After", "X-RateLimit-Remaining", "X-RateLimit-Reset"]),
+        st.one_of(
+            st.text("0123456789", min_size=1, max_size=400),
+            st.text("Thu, 01 Jan 1970:GMT+-", max_size=40).map(str.strip),
+        ),
+    ),
+)
+def test_no_limit_however_odd_ends_in_anything_but_our_own_errors(
+    status: int, headers: dict[str, str]
+) -> None:
+    door = open_door(scripted(httpx.Response(status, headers=headers))[0], FakeClock(now=1e9))
+    with pytest.raises((RateLimited, AccessDenied)):
+        door.branch_head("develop")
 
 
 # --- refusals ---------------------------------------------------------------------------
