@@ -197,6 +197,21 @@ def test_a_default_that_is_no_release_type_releases_nothing() -> None:
     assert nothing.reason == "there is no 'none' version to come next"
 
 
+@pytest.mark.parametrize("bump", ["", "pre"])
+def test_a_pre_release_bump_that_would_lead_below_the_release_releases_nothing(bump: str) -> None:
+    policy = ReleasePolicy.github_tag_action(default_prerelease_bump=bump)
+    for tags in (["v1.2.3"], ["v1.2.3-develop.1"]):
+        nothing = plan("chore: x", tags=tags, policy=policy, branch="develop")
+        assert nothing.reason == "there is no 'pre' version to come next"
+    assert plan("fix: x", policy=policy, branch="develop").tag == "v1.2.4-develop.0"
+
+
+def test_a_prefix_that_is_an_expression_counts_from_zero_where_no_tag_matches() -> None:
+    policy = ReleasePolicy.github_tag_action(tag_prefix="[vr]")
+    assert plan("fix: x", tags=["x1.0.0"], policy=policy).tag == "[vr]0.0.1"
+    assert plan("fix: x", tags=["r1.0.0"], policy=policy).tag == "[vr]1.0.1"
+
+
 def test_a_branch_that_gives_nothing_computes_but_creates_no_tag() -> None:
     policy = ReleasePolicy(pre_release_branches="develop")
     seen = plan("feat: x", policy=policy, branch="topic")
