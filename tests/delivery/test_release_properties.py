@@ -5,13 +5,15 @@ import time
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from delivery.commits import Commit
+from delivery.notes import notes_for_people
 from delivery.release import ReleasePlan, ReleasePolicy, plan_release
 from delivery.version import parse_version
 
+PAGE = "https://github.com/acme/app"
 POLICIES = st.sampled_from([ReleasePolicy(), ReleasePolicy.github_tag_action()])
 BRANCHES = st.sampled_from(["main", "develop", "refs/pull/7/merge", "feat/#12-로그인", ""])
 TYPES = st.sampled_from(["feat", "fix", "perf", "docs", "chore", "feat!", "기능", "Fix"])
@@ -53,7 +55,7 @@ def planned(
         tags=tags,
         commits_since=lambda _: commits,
         policy=policy,
-        repository_url="https://github.com/acme/app",
+        repository_url=PAGE,
         on=datetime.date(2026, 1, 1),
     )
 
@@ -132,6 +134,58 @@ def test_the_order_of_tags_does_not_matter_nor_that_of_commits_for_the_version(
     plan = planned(commits, tags, policy, branch)
     turned = planned(commits[::-1], tags[::-1], policy, branch)
     assert (turned.version, turned.bump) == (plan.version, plan.bump)
+
+
+LENGTH = 8_000
+PIECES = [
+    "feat",
+    "(",
+    ")",
+    "!",
+    ": ",
+    "#",
+    "1",
+    "a",
+    "가",
+    "/",
+    "@",
+    "-",
+    "`",
+    "``",
+    "[",
+    "]:",
+    "](",
+    "<",
+]
+PIECES += ["\n", "\r", "\u2028", " ", "\t", "|*", "closes #1", "BREAKING CHANGE: ", "-x-\n", "gpg:"]
+PIECES += ['Revert "', "This reverts commit ", "release-as: 1", "~~~", "&#", "\u0301"]
+UNITS = st.one_of(
+    st.sampled_from(PIECES),
+    st.lists(st.sampled_from(PIECES), min_size=2, max_size=3).map("".join),
+)
+AS_FOUND = [phase for phase in Phase if phase is not Phase.shrink]
+"""A unit is small already; to shrink it would take minutes of the slowness that it shows."""
+BEGINNINGS = st.sampled_from(["feat: ", "feat(", "x\n\n", 'Revert "', "x\n\nBREAKING CHANGE: "])
+ENDS = st.sampled_from(["", "\r", " #1 @a `]:"])
+
+
+def seconds_for(message: str) -> float:
+    """Of this thread's own processor time: from a commit's message to the notes for people."""
+    commits = [Commit("a" * 40, message)]
+    started = time.thread_time()
+    plan = planned(commits, ["v1.2.3"], ReleasePolicy())
+    notes_for_people(plan, running="v1.2.3", commits=commits, repository_url=PAGE)
+    return time.thread_time() - started
+
+
+@given(BEGINNINGS, UNITS, ENDS)
+@settings(max_examples=400, deadline=None, phases=AS_FOUND)
+def test_four_times_the_message_takes_no_square_of_it(before: str, unit: str, end: str) -> None:
+    short = before + unit * (LENGTH // len(unit)) + end
+    long = before + unit * (4 * LENGTH // len(unit)) + end
+    # A square would be sixteen times. What another process costs us passes: any one try counts.
+    tries = ((seconds_for(short), seconds_for(long)) for _ in range(3))
+    assert any(four <= 0.1 + 8 * one for one, four in tries)
 
 
 @pytest.mark.parametrize("policy", [ReleasePolicy(), ReleasePolicy.github_tag_action()])
