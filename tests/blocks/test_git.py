@@ -154,7 +154,8 @@ def test_several_processes_refresh_one_clone_at_once(
 ) -> None:
     for number in range(30):
         application.tag(f"v0.0.{number}", application.commit(f"fix: {number}"))
-    context = multiprocessing.get_context("fork")
+    # Not forked: what other tests left running may hold a lock that the child would wait for.
+    context = multiprocessing.get_context("spawn")
     answers = context.Queue()
     arguments = (application.url, tmp_path / "cache", answers)
     runs = [context.Process(target=_refresh_and_read, args=arguments) for _ in range(4)]
