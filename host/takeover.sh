@@ -126,6 +126,17 @@ fail_as_crashed() {
     fail "$candidate $1" "less $tt_log   # on the host; it has the end of the container's log"
 }
 
+# What the gateway saw of the candidate while it was watched. If that was its end, the end is told: the
+# gateway's clients notice it before Docker does.
+fail_as_seen() {
+    local look
+    for look in 1 2 3; do
+        if has_crashed; then fail_as_crashed "crashed while it was watched"; fi
+        ((look == 3)) || sleep 0.3
+    done
+    fail "$1"
+}
+
 # Ready N times in a row, and UP or at least no worse than the release that serves.
 gate() {
     local passes=0 deadline=$((SECONDS + TT_GATE_SECONDS)) down worse
@@ -194,10 +205,10 @@ soak() {
         now=$(gateway_counts "$candidate_slot")
         requests=$((${now% *} - ${before% *})) errors=$((${now#* } - ${before#* }))
         if ((errors >= 3 && errors * 100 > requests * TT_SOAK_ERRORS)); then
-            fail "$errors of $requests requests failed at the gateway while $candidate was watched (limit $TT_SOAK_ERRORS %)"
+            fail_as_seen "$errors of $requests requests failed at the gateway while $candidate was watched (limit $TT_SOAK_ERRORS %)"
         fi
         [[ $(gateway_status "$candidate_slot") != DOWN* ]] ||
-            fail "$candidate stopped answering while it was watched"
+            fail_as_seen "$candidate stopped answering while it was watched"
         sleep 0.5
     done
     if has_crashed; then fail_as_crashed "crashed while it was watched"; fi
