@@ -1,4 +1,4 @@
-"""The programs that read what `stack/` deploys: Docker Compose, promtool, amtool, Redis.
+"""The programs that read what `stack/` deploys: Docker Compose, promtool, amtool, Redis, HAProxy.
 
 Taken from Debian's packages into the lab's cache, nothing is installed on the machine.
 `python -m tools.stack_programs COMMAND...` runs a command that finds them first.
@@ -19,6 +19,10 @@ REDIS = PackageSet(
     STABLE,
     ("redis-server", "redis-tools", "libatomic1", "libjemalloc2", "liblzf1"),
 )
+GATEWAY = PackageSet(
+    STABLE,
+    ("haproxy", "libpcre2-8-0", "liblua5.3-0", "libopentracing-c-wrapper0", "libopentracing1"),
+)
 
 
 def cache() -> Path:
@@ -30,8 +34,8 @@ def environment(base: Mapping[str, str]) -> dict[str, str]:
     """`base` with these programs in front of `PATH`, downloaded if they are not there."""
     packages = DebianPackages(cache())
     tools = install_tools(cache(), packages)
-    root = install(cache() / "programs", [MONITORING, REDIS], packages)
-    found = [str(tools.root / "bin"), str(root / "usr/bin")]
+    root = install(cache() / "programs", [MONITORING, REDIS, GATEWAY], packages)
+    found = [str(tools.root / "bin"), str(root / "usr/bin"), str(root / "usr/sbin")]
     return {
         **base,
         "PATH": os.pathsep.join([*found, base.get("PATH", os.defpath)]),
