@@ -104,7 +104,7 @@ def register(
             yield ensure_work_pool(client, WORK_POOL), "work pool", WORK_POOL
             yield from _write(client, blocks)
     except (httpx.HTTPError, PrefectException) as error:
-        raise _unreachable(where, type(error).__name__) from None
+        raise _unreachable(where, error) from None
 
 
 def _write(
@@ -127,12 +127,19 @@ def _write(
 def _refuse_silence(client: SyncPrefectClient, where: str) -> None:
     problem = client.api_healthcheck()
     if problem is not None:
-        raise _unreachable(where, type(problem).__name__)
+        raise _unreachable(where, problem)
 
 
-def _unreachable(where: str, kind: str) -> ServerUnreachable:
+def _unreachable(where: str, error: Exception) -> ServerUnreachable:
+    response = getattr(error, "response", None)  # of a request that was answered
+    if response is not None and response.status_code in (401, 403):
+        return ServerUnreachable(
+            "The Prefect server refuses the login.",
+            where=where,
+            next_command="export PREFECT_API_AUTH_STRING=user:password   # as the server has it",
+        )
     return ServerUnreachable(
-        f"The Prefect server does not answer as it should: {kind}.",
+        f"The Prefect server does not answer as it should: {type(error).__name__}.",
         where=where,
         next_command="prefect server start   # or correct PREFECT_API_URL",
     )

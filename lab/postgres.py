@@ -120,6 +120,10 @@ class Postgres:
         return self._run("psql", "--no-psqlrc", "-qtAX", "-v", "ON_ERROR_STOP=1", "-d", database,
                          said=statement).strip()  # fmt: skip
 
+    def dump(self) -> str:
+        """All that the database holds, as SQL; its files would show less: they are compressed."""
+        return self._run("pg_dump", "--inserts")
+
     def databases(self) -> list[str]:
         """The names of the databases that there are."""
         return self.sql("select datname from pg_database", database="postgres").splitlines()

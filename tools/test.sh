@@ -16,7 +16,7 @@ PATH=$PWD/.venv/bin:$PATH
 readonly LAB=${TT_LAB_HOME:-.lab-test}
 readonly WORKERS=${TT_TEST_WORKERS:-2}
 readonly LATE=(tests/e2e/test_diagnose.py tests/e2e/test_preflight.py)
-running=() said=""
+running=() said="" with_labs=""
 
 # Coverage costs a third of the time, so only the tests of `delivery` pay it.
 fast() {
@@ -31,6 +31,7 @@ prefect() {
 }
 
 e2e() {
+    with_labs=yes
     begin run "$WORKERS" -m e2e
     finish
 }
@@ -42,6 +43,7 @@ slow() {
         e2e
         return
     fi
+    with_labs=yes
     for file in "${LATE[@]}"; do others+=(--ignore "$file"); done
     beside servers_then_late
     begin run "$WORKERS" -m e2e "${others[@]}"
@@ -95,11 +97,14 @@ finish() {
 end() {
     local process settings
     for process in "${running[@]}"; do kill -- "-$process" 2>/dev/null || true; done
+    # What those said who were to be heard last, now all the more.
+    [[ -z $said ]] || cat "$said"
     rm -f "$said"
-    # The tests take their lab down; a pytest that was killed could not.
-    [[ -z ${TT_LAB_KEEP:-} ]] || return 0
+    # The tests take their lab down; a pytest that was killed could not. One that is to be kept, or that
+    # another run works with, is none of ours.
+    [[ -z ${TT_LAB_KEEP:-} && -n $with_labs ]] || return 0
     for settings in "$LAB"/lab.json "$LAB"-*/lab.json; do
-        [[ ! -f $settings ]] || python -m lab --home "${settings%/*}" down
+        [[ ! -f $settings ]] || python -m lab --home "${settings%/*}" down || true
     done
 }
 trap end EXIT

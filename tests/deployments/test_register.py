@@ -2,7 +2,9 @@
 
 import re
 from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from prefect.client.orchestration import get_client
@@ -159,6 +161,28 @@ def break_document(kind: str, name: str, **fields: object) -> None:
         document = client.read_block_document_by_name(name, kind)
         broken = BlockDocumentUpdate(data=fields, merge_existing_data=True)
         client.update_block_document(document.id, broken)
+
+
+class _Refusing(BaseHTTPRequestHandler):
+    """A Prefect server that wants a login."""
+
+    def do_GET(self) -> None:
+        self.send_error(401)
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Say nothing."""
+
+
+def test_a_server_that_refuses_the_login_is_told_from_one_that_is_away(run: Run) -> None:
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Refusing) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{server.server_port}/api"}):
+            status, _, said = run("lab")
+        server.shutdown()
+
+    assert status == 1
+    assert "refuses the login" in said
+    assert "PREFECT_API_AUTH_STRING" in said
 
 
 @pytest.mark.prefect

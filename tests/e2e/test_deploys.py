@@ -1,12 +1,14 @@
 """A release of a real application reaches a real host, end to end."""
 
-import json
+from uuid import uuid4
 
 import httpx
 import pytest
 
 from benchmarks.load import together
+from tests.e2e.breaking import TOKEN
 from tests.e2e.delivering import Delivering
+from tests.e2e.searching import Search
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -126,54 +128,21 @@ def test_health_is_a_flow_of_its_own(delivering: Delivering) -> None:
 
 
 def test_no_secret_is_left_anywhere_but_in_the_token_file(delivering: Delivering) -> None:
-    lab = delivering.lab
-    secrets = {
-        value
-        for name, value in lab.env.items()
-        if name.startswith("TT_") and name.endswith(("_TOKEN", "_PASSWORD", "_WEBHOOK_URL"))
-    }
-    token = lab.env["TT_DOPPLER_TOKEN"]
-    held = httpx.get(
-        f"{lab.status['doppler_url']}/v3/configs/config/secrets/download",
-        params={"project": "tt", "config": "prd", "format": "json"},
-        auth=(token, ""),
-        trust_env=False,
-    ).json()
-    sensitive = ("PASSWORD", "SECRET", "TOKEN", "WEBHOOK")
-    secrets |= {v for n, v in held.items() if any(word in n for word in sensitive)}
+    search = Search(delivering)
+    secrets = search.secrets()
     assert len(secrets) >= 8
+    marker = f"reason-{uuid4().hex}"
+    sha = delivering.commit("fix", message="leaves no secret behind")
+    assert delivering.run("deploy", "--revision", sha, "--reason", marker).outcome == "DEPLOYED"
 
-    ssm = lab.command("ssm", "history")
-    server = _everything_the_prefect_server_keeps(lab.status["prefect_api_url"])
-    database = (lab.home / "prefect").rglob("*")
-    stored = b"".join(path.read_bytes() for path in database if path.is_file())
-    for secret in secrets:
-        assert secret not in ssm
-        assert secret not in server
-        assert secret.encode() not in stored
-    assert _files_with(delivering, secrets) == {"/etc/tt-secrets/doppler-token"}
-
-
-def _everything_the_prefect_server_keeps(api: str) -> str:
-    kept = []
-    for kind in ("flow_runs", "task_runs", "artifacts", "logs", "events", "deployments"):
-        reply = httpx.post(f"{api}/{kind}/filter", json={"limit": 200}, trust_env=False)
-        kept.append(json.dumps(reply.json()) if reply.status_code == 200 else "")
-    assert any(kept)
-    return "\n".join(kept)
-
-
-def _files_with(delivering: Delivering, secrets: set[str]) -> set[str]:
-    """Files on the host with a secret in them, but for Docker's own root-only state.
-
-    ``tt-lab`` holds the image of the disk whose file systems are searched as they are mounted.
-    """
-    patterns = "\n".join(sorted(secrets))
-    script = (
-        'printf %s "$0" > /dev/shm/patterns; '
-        "grep -rlF -f /dev/shm/patterns --exclude-dir=proc --exclude-dir=sys --exclude-dir=dev "
-        "--exclude-dir=docker --exclude-dir=containerd --exclude-dir=tt-lab / 2>/dev/null; "
-        "rm -f /dev/shm/patterns"
-    )
-    found = delivering.lab.exec("bash", "-c", script, patterns, timeout=300)
-    return set(found.split())
+    kept = {
+        "Prefect's database": (search.database(), marker),
+        "Prefect's API": (search.api(), marker),
+        "SSM's commands": (search.commands(), "#!/bin/bash"),
+        "SSM's answers": (search.commands(), "TT_RESULT"),
+        "the worker's and registration's logs": (search.logs(), "Worker"),
+    }
+    for where, (text, known) in kept.items():
+        assert known in text, f"{where} are not seen"
+        assert [secret[:4] for secret in secrets if secret in text] == [], where
+    assert search.files_on_the_host(secrets) == {TOKEN}
