@@ -6,6 +6,7 @@ lives in a throw-away Docker configuration, and the password travels on standard
 
 import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,7 +15,25 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from blocks.commands import CommandFailed, run_streaming
-from delivery.errors import BuildError, ConfigurationError
+from delivery.errors import (
+    BuildError,
+    BuildInterrupted,
+    ConfigurationError,
+    DeliveryError,
+    RegistryUnavailable,
+)
+
+_LASTING = re.compile(
+    r"unauthorized|denied|forbidden|incorrect username or password|did not complete successfully",
+    re.IGNORECASE,
+)
+_MAY_PASS = re.compile(
+    r"unexpected status.*: (429|5\d\d)\b|toomanyrequests|failed to push \S+ (unknown|unavailable):"
+    r"|connection (refused|reset)|broken pipe|closed network connection|\bEOF$|no route to host"
+    r"|network is unreachable|no such host|name resolution|timeout|timed out|deadline exceeded",
+    re.IGNORECASE,
+)
+"""What BuildKit says of a registry that is away, in its own words and in Go's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +61,10 @@ class Buildx:
     def build_and_push(
         self, order: BuildOrder, *, on_line: Callable[[str], None], timeout_seconds: float
     ) -> None:
-        """Build ``order`` and push all its names; raises BuildError with the last lines."""
+        """Build ``order`` and push all its names; raises BuildError with the last lines.
+
+        BuildInterrupted or RegistryUnavailable say that it may well work in a moment.
+        """
         with self._logged_in(on_line) as environment:
             try:
                 run_streaming(
@@ -73,6 +95,20 @@ class Buildx:
             yield environment
 
     def _login(self, environment: Mapping[str, str], on_line: Callable[[str], None]) -> None:
+        """Log in; the second refusal in a row is believed.
+
+        Docker asks the registry how to log in before it does. If just that question fails, it
+        leaves the password out, and says of its own fault "401 Unauthorized".
+        """
+        error = self._login_failure(environment, on_line)
+        if isinstance(error, BuildError):
+            error = self._login_failure(environment, on_line)
+        if error is not None:
+            raise error
+
+    def _login_failure(
+        self, environment: Mapping[str, str], on_line: Callable[[str], None]
+    ) -> DeliveryError | None:
         arguments = ["docker", "login", self._registry, "--username", self._username]
         try:
             run_streaming(
@@ -84,12 +120,8 @@ class Buildx:
                 secrets=[self._password],
             )
         except CommandFailed as failure:
-            raise BuildError(
-                f"The login to {self._registry} failed.",
-                where=self._registry,
-                last_words=failure.last_lines,
-                next_command="Check the registry block: the user, and a token with packages:write.",
-            ) from None
+            return _login_error(failure, self._registry)
+        return None
 
 
 def build_arguments(order: BuildOrder) -> list[str]:
@@ -125,14 +157,41 @@ def _each(flag: str, values: Sequence[str]) -> list[str]:
     return [word for value in values for word in (flag, value)]
 
 
+def _login_error(failure: CommandFailed, registry: str) -> DeliveryError:
+    """A refused password stays refused; a registry that does not answer may come back."""
+    if _LASTING.search(failure.last_lines):
+        return BuildError(
+            f"The login to {registry} failed.",
+            where=registry,
+            last_words=failure.last_lines,
+            next_command="Check the registry block: the user, and a token with packages:write.",
+        )
+    return RegistryUnavailable(
+        f"The registry {registry} did not answer the login.",
+        where=registry,
+        last_words=failure.last_lines,
+        next_command=f"curl -sS https://{registry}/v2/",
+    )
+
+
 def _build_error(failure: CommandFailed, order: BuildOrder, timeout_seconds: float) -> BuildError:
+    kind: type[BuildError] = BuildError
     if failure.timed_out:
         message = f"The build took longer than {timeout_seconds:.0f} s and was stopped."
+    elif _may_pass(failure.last_lines):
+        kind = BuildInterrupted
+        message = "The image did not reach the registry, or a part of it did not reach the build."
     else:
         message = "The image did not build, or did not reach the registry."
-    return BuildError(
+    return kind(
         message,
         where=order.names[0],
         last_words=failure.last_lines,
         next_command=f"docker buildx build --file {order.dockerfile} .   # at {order.context.name}",
     )
+
+
+def _may_pass(last_lines: str) -> bool:
+    """Whether BuildKit's own verdict names the network; a step's output may say anything."""
+    verdict = next((x for x in last_lines.splitlines()[::-1] if x.startswith("ERROR: ")), "")
+    return bool(_MAY_PASS.search(verdict)) and not _LASTING.search(verdict)

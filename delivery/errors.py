@@ -11,6 +11,7 @@
     │   ├── RateLimited         GitHub wants to be left alone for longer than we wait
     │   └── SourceUnavailable   (transient)
     ├── BuildError              the image did not build or push
+    │   └── BuildInterrupted    for what may pass (transient)
     ├── RegistryError
     │   └── RegistryUnavailable (transient)
     ├── SecretsError            Doppler
@@ -118,6 +119,10 @@ class SourceUnavailable(SourceError, TransientError):
 
 class BuildError(DeliveryError):
     """The image did not build, or did not reach the registry."""
+
+
+class BuildInterrupted(BuildError, TransientError):
+    """The build or the push broke off for a reason that may pass: a registry away, a lost line."""
 
 
 class RegistryError(DeliveryError):
