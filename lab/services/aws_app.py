@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import ASGIApp, Scope
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from lab.services.aws_ec2 import Ec2
 from lab.services.aws_errors import AwsVoice, SsmError, refusal, ssm_refusal, ssm_reply
@@ -22,6 +22,8 @@ from lab.services.ssm_api import RunCommand, Timing
 from lab.services.ssm_store import SsmStore
 from lab.services.ssm_words import command_reply, details_reply
 from lab.settings import LabSettings
+
+_COMMENT = "tt_lab.comment"
 
 
 class Aws:
@@ -95,11 +97,44 @@ def credential_scope(scope: Scope) -> tuple[str, str]:
     return (found[2], found[1]) if found else ("sts", "")
 
 
+class Commented:
+    """Reads the comment of a command ahead of the fault that is to strike this very command."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, whole, with its comment beside it."""
+        if scope["type"] != "http" or not _target(scope).endswith(".SendCommand"):
+            await self._app(scope, receive, send)
+            return
+        body = await Request(scope, receive).body()
+        unread = iter([{"type": "http.request", "body": body, "more_body": False}])
+
+        async def receive_again() -> Message:
+            return next(unread, None) or await receive()
+
+        noted = {**scope, _COMMENT: _comment(body)}
+        await self._app(noted, receive_again, send)
+
+
+def _comment(body: bytes) -> str:
+    try:
+        return str(json.loads(body).get("Comment", ""))
+    except (ValueError, AttributeError):
+        return ""  # what this is, the service itself will say
+
+
+def _target(scope: Scope) -> str:
+    headers: dict[bytes, bytes] = dict(scope["headers"])
+    return headers.get(b"x-amz-target", b"").decode("latin-1")
+
+
 def label(scope: Scope) -> str:
-    """`METHOD /path AmazonSSM.Action service`: what the `match` of a fault sees."""
-    target = dict(scope["headers"]).get(b"x-amz-target", b"").decode("latin-1")
+    """`METHOD /path comment AmazonSSM.Action service`: what the `match` of a fault sees."""
     service, _ = credential_scope(scope)
-    return f"{scope['method']} {scope['path']} {target} {service}"
+    comment = f"{scope[_COMMENT]} " if scope.get(_COMMENT) else ""
+    return f"{scope['method']} {scope['path']} {comment}{_target(scope)} {service}"
 
 
 def build(settings: LabSettings) -> ASGIApp:
@@ -109,4 +144,4 @@ def build(settings: LabSettings) -> ASGIApp:
         region=settings.region,
         access_key_id=settings.aws_access_key_id,
     )
-    return Faulty(aws.app(), AwsVoice(), label=label, spares=("/_agent/",))
+    return Commented(Faulty(aws.app(), AwsVoice(), label=label, spares=("/_agent/",)))

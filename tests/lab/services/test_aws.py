@@ -345,6 +345,16 @@ def test_faults_reach_boto3_by_their_names(cloud: Cloud, kind: str, code: str) -
     assert cloud.run("true")["Status"] == "Success"
 
 
+def test_a_fault_may_strike_one_command_by_its_comment(cloud: Cloud) -> None:
+    match = "a test: sync AmazonSSM.SendCommand ssm$"
+    cloud.lab("POST", "fault", kind="throttle", match=match, count=1)
+    assert cloud.wait(cloud.send("true", Comment="a test: pull"))["Status"] == "Success"
+    with pytest.raises(ClientError):
+        cloud.send("true", Comment="a test: sync")
+    done = cloud.wait(cloud.send("echo whole", Comment="a test: sync"))
+    assert (done["Status"], done["StandardOutputContent"]) == ("Success", "whole\n")
+
+
 def test_a_fault_of_ec2_leaves_ssm_alone_and_the_agent_too(cloud: Cloud) -> None:
     cloud.lab("POST", "fault", kind="down", match="ec2$")
     with pytest.raises(ConnectionClosedError):
