@@ -31,7 +31,8 @@ if [ "$discarded" -gt 0 ]; then
 fi
 # Containers that are not root read files of the clone: it is checked out as usual.
 umask 022
-git reset --quiet --hard "$TT_REVISION"
+git reset --quiet --hard "$TT_REVISION" ||
+    fail "git cannot check the revision out in $TT_CLONE" "sudo git -C $TT_CLONE reset --hard $TT_REVISION"
 say "clone at $(git rev-parse HEAD), was $was"
 
 succeed "\"revision\":$(json_string "$(git rev-parse HEAD)")" "\"was\":$(json_string "$was")" \

@@ -109,6 +109,19 @@ def test_a_remote_that_is_away_is_worth_another_try(
     assert sync(machine, clone, REVISION).result["transient"] is True
 
 
+def test_a_clone_that_git_may_not_change_fails_with_gits_words(
+    machine: Machine, origin: WorkingRepository, clone: Path
+) -> None:
+    revision = origin.commit("feat: second")
+    (clone / ".git" / "index.lock").touch()
+    ran = sync(machine, clone, revision)
+    assert ran.status != 0
+    assert ran.result["failed"] == f"git cannot check the revision out in {clone}"
+    assert ran.result["next"] == f"sudo git -C {clone} reset --hard {revision}"
+    assert "index.lock': File exists" in ran.printed
+    assert ran.result["transient"] is False
+
+
 def test_a_host_without_a_clone_says_how_to_make_one(machine: Machine) -> None:
     ran = sync(machine, machine.root / "none", REVISION)
     assert "there is no git clone" in ran.result["failed"]
