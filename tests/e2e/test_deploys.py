@@ -9,9 +9,11 @@ from benchmarks.load import together
 from tests.e2e.breaking import TOKEN
 from tests.e2e.delivering import Delivering
 from tests.e2e.searching import Search
+from tests.stack.files import JVM_FLAGS
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
+_CLONE = "/dockerProjects/tt-src/WEB7_9_B2ST_BE"
 
 # Everything that the product ever put on a host but its images.
 _EMPTY = """
@@ -41,10 +43,17 @@ def test_a_first_deploy_brings_an_empty_host_to_a_healthy_release(
     assert info["version"].removeprefix("v") == done.answer["version"]
     assert delivering.record()[-1]["image"].endswith(done.answer["digest"])
     head = delivering.lab.exec(
-        "git", "-c", "safe.directory=*", "-C", "/dockerProjects/tt-src/WEB7_9_B2ST_BE",
-        "rev-parse", "HEAD",
+        "git", "-c", "safe.directory=*", "-C", _CLONE, "rev-parse", "HEAD",
     )  # fmt: skip
     assert head.strip() == done.answer["revision"]
+    (app,) = delivering.app_containers()
+    user, *command = json.loads(
+        delivering.lab.exec(
+            "docker", "inspect", app, "--format",
+            "[{{json .Config.User}}, {{json .Path}}{{range .Args}}, {{json .}}{{end}}]",
+        )
+    )  # fmt: skip
+    assert (user, command) == ("spring", ["java", *JVM_FLAGS, "-jar", "/app/app.jar"])
 
 
 def test_the_same_revision_again_mints_builds_and_restarts_nothing(delivering: Delivering) -> None:

@@ -15,6 +15,15 @@ COMPOSE = STACK / "docker" / "docker-compose.yml"
 EXAMPLE = STACK / "docker" / ".env.example"
 MONITORING = STACK / "monitoring"
 
+JVM_FLAGS = [
+    "-XX:+UseContainerSupport",
+    "-XX:MaxRAMPercentage=75.0",
+    "-XX:InitialRAMPercentage=50.0",
+    "-XX:+UseG1GC",
+    "-XX:+DisableExplicitGC",
+]
+"""What the application's JVM is started with."""
+
 Service = dict[str, Any]
 
 

@@ -6,17 +6,9 @@ import json
 import re
 from itertools import takewhile
 
-from tests.stack.files import STACK
+from tests.stack.files import JVM_FLAGS, STACK
 
 Instruction = tuple[str, str]
-
-JVM_FLAGS = [
-    "-XX:+UseContainerSupport",
-    "-XX:MaxRAMPercentage=75.0",
-    "-XX:InitialRAMPercentage=50.0",
-    "-XX:+UseG1GC",
-    "-XX:+DisableExplicitGC",
-]
 
 
 def stages() -> list[list[Instruction]]:
