@@ -86,6 +86,31 @@ def test_a_second_release_takes_over_without_a_failed_request(delivering: Delive
     assert len(delivering.app_containers()) == 1
 
 
+def test_a_script_that_fails_on_the_host_fails_the_deploy_with_the_hosts_words(
+    delivering: Delivering,
+) -> None:
+    """What git leaves behind when its machine loses power; nothing but `git reset` minds it."""
+    serving, containers = delivering.serving(), delivering.containers()
+    record = delivering.record()
+    sha = delivering.commit("fix", message="stands before a locked clone")
+    lock = f"{_CLONE}/.git/index.lock"
+    delivering.lab.exec("touch", lock)
+    try:
+        done = delivering.run("deploy", "--revision", sha)
+    finally:
+        delivering.lab.exec("rm", lock)
+
+    assert (done.status, done.outcome) == (1, "FAILED"), done.said
+    failure = done.answer["failure"]
+    assert failure["where"] == "TT-ec2-1"
+    assert failure["message"].startswith("The step 'sync' failed on the host: git cannot check")
+    assert f"fatal: Unable to create '{lock}': File exists" in failure["last_words"]
+    assert failure["next_command"] == f"sudo git -C {_CLONE} reset --hard {sha}"
+    assert delivering.serving() == serving
+    assert delivering.containers() == containers
+    assert delivering.record() == record
+
+
 def test_each_service_failing_once_is_waited_out(delivering: Delivering) -> None:
     delivering.commit("fix", message="survives a bad moment")
     for target, kind in (("github", "error"), ("doppler", "error"), ("ssm", "throttle")):
