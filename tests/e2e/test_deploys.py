@@ -1,5 +1,6 @@
 """A release of a real application reaches a real host, end to end."""
 
+import json
 from uuid import uuid4
 
 import httpx
