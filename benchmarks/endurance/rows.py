@@ -1,5 +1,6 @@
 """What each trial left: how it ended, what was lost, what lies about."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -29,7 +30,9 @@ class Row:
     ) -> "Row":
         """The row of a trial under load; a lost request is wrong in any case."""
         lost = len(figures.failed)
-        found = [*wrong, *([f"{lost} requests lost"] if lost else [])]
+        ways = Counter(answer.error or str(answer.status) for answer in figures.failed)
+        told = ", ".join(f"{count} by {way}" for way, count in ways.most_common(3))
+        found = [*wrong, *([f"{lost} requests lost: {told}"] if lost else [])]
         return cls(
             trial=trial,
             outcome=outcome,
