@@ -5,42 +5,17 @@ Where the exact values are known (a subprocess that was given one), pass them as
 they are found in every spelling of ``delivery.disguises``, and in every view of the text.
 """
 
-import re
 from collections.abc import Iterable, Iterator
 
+from delivery.credentials import credentials
 from delivery.disguises import SHORTEST, encodings, spellings
+from delivery.named_secrets import named_secrets
 from delivery.personal import PERSONAL
 from delivery.views import Span, View, views_of
 
 MASK = "[redacted]"
 _LONG = 8
 
-_SHAPES = (
-    re.compile(r"\b(?P<secret>dp\.(?:st|ct|pt|sa|scim|audit)\.[\w.-]{8,})"),
-    re.compile(r"\b(?P<secret>gh[pousr]_\w{16,}|github_pat_\w{20,})"),
-    re.compile(r"\b(?P<secret>xox[abprs]-[\w-]{10,})"),
-    re.compile(r"\b(?P<secret>(?:AKIA|ASIA)[A-Z0-9]{16})\b"),
-    re.compile(
-        r"(?P<secret>-----BEGIN [A-Z ]*PRIVATE KEY-----.*?"
-        r"(?:-----END [A-Z ]*PRIVATE KEY-----|\Z))",
-        re.S,
-    ),
-    # Only at the start of a run: trying each "-eyJ" inside one would be quadratic.
-    re.compile(r"(?<![\w-])(?P<secret>eyJ[\w-]{10,}\.eyJ[\w-]{10,}\.[\w-]*)"),
-    # https://hooks.slack.com/services/T…/B…/…, whatever the host in front
-    re.compile(r"/services/(?P<secret>T\w+/B\w+/\w+)"),
-    # postgresql://user:password@host, https://token@host
-    re.compile(r"\b[a-z][a-z0-9+.-]{1,20}://(?P<secret>[^\s/@]+)@", re.I),
-    re.compile(
-        r"\bauthorization\b[\"']?\s*[:=]\s*[\"']?(?:bearer|basic|token)\s+(?P<secret>\S+)", re.I
-    ),
-    # PASSWORD=…, "token": "…"
-    re.compile(
-        r"""(?:password|passwd|secret|token|api[_-]?key|access[_-]?key)[\w-]{0,60}"""
-        r"""\\{0,3}["']?\s{0,3}[:=]\s{0,3}\\{0,3}["']?(?P<secret>[^\s"',;]{6,})""",
-        re.I,
-    ),
-)
 _BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/-_=")
 
 
@@ -64,9 +39,8 @@ def redact(text: str, values: Iterable[str] = (), *, personal: bool = True) -> s
 
 
 def _by_shape(view: View, *, personal: bool) -> Iterator[Span]:
-    for shape in _SHAPES:
-        for found in shape.finditer(view.text):
-            yield view.span(*found.span("secret"))
+    for span in (*credentials(view.text), *named_secrets(view.text)):
+        yield view.span(*span)
     for shape, is_meant in PERSONAL if personal else ():
         for found in shape.finditer(view.text):
             if is_meant(found):
@@ -101,10 +75,10 @@ def _whole_word(text: str, span: Span) -> Span:
 
 
 def _merged(spans: Iterable[Span]) -> list[Span]:
-    """The spans in order, those that overlap as one."""
+    """The spans in order, those that overlap or touch as one."""
     merged: list[Span] = []
     for start, end in sorted(spans):
-        if merged and start < merged[-1][1]:
+        if merged and start <= merged[-1][1]:
             merged[-1] = merged[-1][0], max(end, merged[-1][1])
         else:
             merged.append((start, end))
