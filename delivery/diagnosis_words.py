@@ -87,6 +87,12 @@ _WORDS = (
         _doppler,
     ),
     Words(
+        Cause.TOKEN_FILE,
+        re.compile(r"token\S*: (?:permission denied|no such file)", re.I),
+        "The Doppler token file cannot be read.",
+        lambda s: f"sudo ls -l {s.layout.token_file}",
+    ),
+    Words(
         Cause.VARIABLE_MISSING,
         MISSING_VARIABLE,
         "Doppler lacks a variable that the stack needs.",

@@ -1,11 +1,14 @@
 """What a failed deploy said, once its release is gone."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from delivery.diagnosis_words import Told, causes_told, lines_told
+from delivery.errors import HostScriptFailed
 from delivery.findings import Confidence, Finding
+from delivery.host_script import RESULT_MARK, HostAnswer, read_answer
 from tests.delivery.facts import SCENE, facts
 
 HOST = Path(__file__).parents[2] / "host"
@@ -42,6 +45,33 @@ def test_words_of_other_programs_point_to_causes(words: str, cause: str) -> None
     assert (found.cause, found.confidence) == (cause, Confidence.LIKELY)
     assert found.evidence == (words,)
     assert found.remedy.command
+
+
+@pytest.mark.parametrize(
+    ("words", "cause"),
+    [
+        ("failed to fetch oauth token: unauthorized: authentication required", "registry-refuses"),
+        (
+            "error while interpolating services.app.environment.POSTGRES_PASSWORD: required "
+            "variable POSTGRES_PASSWORD is missing a value: the password of the database user",
+            "variable-missing",
+        ),
+        ("cat: /etc/tt-secrets/doppler-token: Permission denied", "token-file"),
+        ("cat: /etc/tt-secrets/doppler-token: No such file or directory", "token-file"),
+    ],
+)
+def test_a_cause_that_names_a_secret_is_found_in_what_the_redactor_leaves(
+    words: str, cause: str
+) -> None:
+    line = RESULT_MARK + json.dumps({"ok": False, "step": "pull", "failed": words})
+    with pytest.raises(HostScriptFailed) as failure:
+        read_answer(HostAnswer, f"POSTGRES_PASSWORD=correct-horse\n{words}\n{line}", host="h")
+    error = failure.value
+    assert "correct-horse" not in error.last_words
+    assert words in error.message
+    (found,) = heard(error.message, error.last_words)
+    assert found.cause == cause
+    assert words in found.evidence
 
 
 def test_words_that_nobody_knows_point_to_nothing() -> None:
