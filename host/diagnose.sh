@@ -67,8 +67,8 @@ logs() {
             esac
             printf '=== %s\n' "${name#/}"
             [ -z "$health" ] || printf 'health check: %s\n' \
-                "$(docker inspect --format '{{range .State.Health.Log}}{{json .Output}}{{println}}{{end}}' "$name" | grep . | tail -n 1 | cut -c 1-200)"
-            docker logs --tail 15 "$name" 2>&1 | cut -c 1-240 | tail -c 1100
+                "$(docker inspect --format '{{range .State.Health.Log}}{{json .Output}}{{println}}{{end}}' "$name" | grep . | tail -n 1 | masked | cut -c 1-200)"
+            docker logs --tail 15 "$name" 2>&1 | cut -c 1-4000 | masked | cut -c 1-240 | tail -c 1100
             echo
         done | head -c 6600
 }
@@ -83,7 +83,7 @@ actuator() {
         address=$(docker inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}' "$name" | cut -d' ' -f1)
         printf '%s %s ' "$name" "$(curl --silent --output "$work/body" --max-time 4 --write-out '%{http_code}' \
             "http://$address:$TT_APP_PORT/actuator/health")"
-        head -c 700 "$work/body" 2>/dev/null | tr '\n' ' '
+        head -c 20000 "$work/body" 2>/dev/null | masked | head -c 700 | tr '\n' ' '
         echo
         rm -f "$work/body"
     done
@@ -125,7 +125,7 @@ postgres() {
     ask='export PGPASSWORD="${POSTGRES_PASSWORD:-$(cat "${POSTGRES_PASSWORD_FILE:-/dev/null}")}" PGCONNECT_TIMEOUT=3
     exec psql --no-psqlrc --tuples-only --no-align --host "$(hostname -i | cut -d" " -f1)" \
         --username "$POSTGRES_USER" --dbname "$POSTGRES_DB" --command "SELECT 1"'
-    printf 'answer %s\n' "$(timeout 8 docker exec "$container" sh -c "$ask" 2>&1 | tail -n 2 | tr '\n' ' ' | cut -c 1-300)"
+    printf 'answer %s\n' "$(timeout 8 docker exec "$container" sh -c "$ask" 2>&1 | tail -n 2 | tr '\n' ' ' | masked | cut -c 1-300)"
 }
 
 # --- The machine ----------------------------------------------------------------------------
@@ -198,12 +198,43 @@ ask_doppler() {
     [ "$status" != 124 ] || echo "no answer within 15 s" >>"$work/doppler"
 }
 
-# Which values may be seen by nobody: by their name, since a port or a user's name is no secret.
+# Which values may be seen by nobody: all of six characters and more, but for those that tell by
+# their name that they are settings, for numbers, and for addresses without a login or a query. To
+# mask these as well would leave no line to read. A name that says secret always counts.
 keep_from_sight() {
-    local value=${1#*=}
-    if [[ ${1%%=*} =~ PASS|SECRET|TOKEN|KEY|WEBHOOK|AUTH|CREDENTIAL|DSN ]] && [ ${#value} -ge 6 ]; then
-        values+=("$value")
+    local name=${1%%=*} value=${1#*=} line
+    local secret='PASS|PWD|SECRET|TOKEN|KEY|WEBHOOK|AUTH|CREDENTIAL|DSN'
+    local setting='(^|_)(HOST(NAME)?|DOMAIN|SERVICE|PORT|REGION|PROFILES?|ACTIVE|DB|DATABASE|USER|USERNAME|NAME'
+    setting+='|BUCKET|ENV|ENVIRONMENT|MODE|LEVEL(_[A-Z]+)?|TZ|LANG|DDL_AUTO|EXPIRATION|TTL|TIMEOUT|SECONDS|SIZE'
+    setting+='|LIMIT|MEMORY|MAXMEMORY|ADDRESS|PREFIX|IMAGE|SHA|VERSION|REVISION|NODES|URI|URL|ISSUER|PROJECT)$'
+    setting+='|^DOPPLER_CONFIG$|^_$'
+    case "$name" in PWD | OLDPWD) return 0 ;; esac # a shell's own
+    if ! [[ $name =~ $secret ]]; then
+        if [[ $value =~ ^[0-9.]+[a-zA-Z]{0,3}$ || $value =~ ^https?://[A-Za-z0-9./:_-]+$ ]]; then return 0; fi
+        if [[ $name =~ $setting && $value != *[@?]* ]]; then return 0; fi
     fi
+    # A value of several lines line by line, as a log may have it.
+    while read -r line; do
+        [ ${#line} -lt 6 ] || values+=("$line")
+    done < <(printf '%s\n' "$value")
+}
+
+# The longest first: a value may begin with another, whose mask would leave its end.
+sort_values() {
+    local value by_length=()
+    for value in "${values[@]}"; do by_length[999999 - ${#value}]+=$value$'\n'; done
+    mapfile -t values < <(printf %s "${by_length[@]}")
+}
+
+# What it reads, without the values that nobody may see. It stands before what cuts: the half of a
+# value is not found any more. (Where a cut comes before it, that is far beyond what is kept.)
+masked() {
+    local text value
+    text=$(tr -d '\000')
+    for value in "${values[@]}"; do
+        [ -z "$value" ] || text=${text//"$value"/[redacted]}
+    done
+    [ -z "$text" ] || printf '%s\n' "$text"
 }
 
 # status|what it said. The login lives in a throw-away Docker configuration, as in pull.sh.
@@ -214,7 +245,7 @@ registry() {
     mkdir -p "$DOCKER_CONFIG"
     said=$(printf %s "$github_token" | timeout 15 docker login "$TT_REGISTRY" \
         --username "$TT_REGISTRY_USER" --password-stdin 2>&1)
-    printf '%s|%s' "$?" "$(grep -v '^WARNING' <<<"$said" | tail -n 2 | cut -c 1-400)"
+    printf '%s|%s' "$?" "$(grep -v '^WARNING' <<<"$said" | tail -n 2 | masked | cut -c 1-400)"
     docker logout "$TT_REGISTRY" >/dev/null 2>&1
     rm -rf "$DOCKER_CONFIG"
 }
@@ -231,7 +262,7 @@ compose_view() {
     export APP_IMAGE ALERTMANAGER_CONFIG=unread
     compose_files
     if ! timeout 10 "${compose[@]}" config --services >"$work/services" 2>"$work/compose.said"; then
-        printf 'error %s\n' "$(grep . "$work/compose.said" | tail -n 1 | cut -c 1-400)"
+        printf 'error %s\n' "$(grep . "$work/compose.said" | tail -n 1 | masked | cut -c 1-400)"
         return
     fi
     has=$(docker ps --all --filter "$project_filter" --format '{{.Label "com.docker.compose.service"}}')
@@ -246,15 +277,7 @@ compose_view() {
 # --- The answer -----------------------------------------------------------------------------
 
 # A part's text without the values that nobody may see.
-text_of() {
-    local text value
-    [ -f "$work/$1" ] || return 0
-    text=$(tr -d '\000' <"$work/$1")
-    for value in "${values[@]}"; do
-        [ -z "$value" ] || text=${text//"$value"/[redacted]}
-    done
-    printf '%s' "$text"
-}
+text_of() { [ ! -f "$work/$1" ] || masked <"$work/$1"; }
 
 # add NAME JSON: one more field of the answer, as long as there is room for it.
 add() {
@@ -268,10 +291,7 @@ add_lines() { add "$1" "$(text_of "$1" | json_lines)"; }
 engine=$(docker version --format '{{.Server.Version}}' 2>/dev/null) || engine=""
 part containers containers
 part events events
-part logs logs
-part actuator actuator
 part redis redis
-part postgres postgres
 part kernel kernel
 part ports ports
 part names names
@@ -279,6 +299,11 @@ disks >"$work/disks" || true
 memory >"$work/memory" || true
 token >"$work/token" || true
 ask_doppler
+sort_values
+# What may hold a value and is cut waits until the values are known.
+part logs logs
+part actuator actuator
+part postgres postgres
 part registry registry
 part compose compose_view
 cp "$tt_run/last-failure" "$work/last_failure" 2>/dev/null || true

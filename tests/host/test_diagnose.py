@@ -1,6 +1,7 @@
 """host/diagnose.sh and host/remedy.sh by a real bash, with a docker and a doppler of our own."""
 
 from pathlib import Path
+from shlex import quote
 
 import pytest
 
@@ -8,12 +9,29 @@ from delivery.host_facts import HostFacts, TokenFile, token_file
 from delivery.host_script import read_answer
 from tests.host.running import Machine, Ran
 
-SECRETS = {"GITHUB_TOKEN": "ghp_secret0of0github00", "REDIS_PASSWORD": "hunter2-hunter2"}
+SECRETS = {
+    "GITHUB_TOKEN": "ghp_secret0of0github00",
+    "REDIS_PASSWORD": "hunter2-hunter2",
+    "SMTP_PWD": "correct-horse",
+    "MAIL_LOGIN": "opensesame",
+    "SIGNATURE": "hunter2-hunter2-and-more",
+    "CERTIFICATE": "line one\n   line two\n",
+    "JDBC_URL": "jdbc:postgresql://tt:s3same@postgres/tt",
+}
+SETTINGS = {
+    "AWS_REGION": "ap-northeast-2",
+    "DDL_AUTO": "validate",
+    "POSTGRES_USER": "ttuser",
+    "JWT_EXPIRATION": "3600000",
+    "HIKARI_LIFETIME": "30000ms",
+    "KAKAO_REDIRECT": "https://tt.example/login/kakao",
+    "LOGGING_LEVEL_ROOT": "WARNING",
+}
 DOPPLER = "\n".join(
     [
         '[ -z "${REFUSE:-}" ] || { echo "Doppler Error: Invalid Auth token" >&2; exit 1; }',
         'while [ "$1" != -- ]; do shift; done; shift',
-        *(f"export {name}={value!r}" for name, value in SECRETS.items()),
+        *(f"export {name}={quote(v)}" for name, v in {**SECRETS, **SETTINGS}.items()),
         'exec "$@"',
     ]
 )
@@ -27,7 +45,8 @@ ps*--quiet*) cat "$0.ids" 2>/dev/null ;;
 inspect*compose.project*) cat "$0.project" 2>/dev/null ;;
 inspect*compose.service*) cat "$0.rows" 2>/dev/null ;;
 inspect*State.Status*) cat "$0.states" 2>/dev/null ;;
-logs*) yes "the password is hunter2-hunter2" | head -n 200 ;;
+logs*) cat "$0.logs" 2>/dev/null || yes "the password is hunter2-hunter2" | head -n 200 ;;
+inspect*Health.Log*) cat "$0.health" 2>/dev/null ;;
 wait*) cat "$0.status" 2>/dev/null || echo 0 ;;
 esac
 """
@@ -104,6 +123,36 @@ def test_values_of_secrets_in_a_container_s_log_are_masked_and_the_log_is_bounde
     assert "the password is [redacted]" in facts_of(ran).logs
     assert SECRETS["REDIS_PASSWORD"] not in ran.printed
     assert len(ran.printed) < 24_000
+
+
+@pytest.mark.parametrize("secret", ["hunter2-hunter2", "correct-horse", "opensesame"])
+@pytest.mark.parametrize("column", [200, 228, 236, 239])
+def test_a_value_is_masked_before_its_line_is_cut(
+    machine: Machine, token: Path, secret: str, column: int
+) -> None:
+    told(machine, "ids", f"{1:064x}\n")
+    told(machine, "states", "/tt-app-1|exited|unhealthy|1|0\n")
+    told(machine, "logs", f"{'x' * (column - 1)} {secret} {'y' * 9000}{secret}\n")
+    told(machine, "health", f"{'z' * (column - 40)}{secret}\n")
+    ran = diagnose(machine, token)
+    logs = facts_of(ran).logs
+    assert "x" * (column - 1) in logs
+    assert "z" * (column - 40) in logs
+    assert not [end for end in range(4, len(secret) + 1) if secret[:end] in ran.printed]
+
+
+def test_values_are_masked_whatever_their_name_and_settings_stay_readable(
+    machine: Machine, token: Path
+) -> None:
+    told(machine, "ids", f"{1:064x}\n")
+    told(machine, "states", "/tt-app-1|exited||1|0\n")
+    lines = [f"saw {value.strip()}." for value in (*SECRETS.values(), *SETTINGS.values())]
+    told(machine, "logs", "\n".join(lines) + "\n")
+    ran = diagnose(machine, token)
+    logs = facts_of(ran).logs.split("\n")
+    masked = ["saw [redacted]."] * 5 + ["saw [redacted]", "   [redacted].", "saw [redacted]."]
+    assert [line for line in logs if "[redacted]" in line] == masked
+    assert [line for line in logs if line in lines] == lines[len(SECRETS) :]
 
 
 def test_more_than_there_is_room_for_is_left_out_by_name(machine: Machine, token: Path) -> None:
