@@ -12,7 +12,7 @@ from markdown_it.token import Token
 
 from delivery.changelog import Repository
 from delivery.commits import Commit
-from delivery.notes import LONGEST_RELEASE_BODY, harmless, notes_for_people
+from delivery.notes import LONGEST_RELEASE_BODY, harmless, notes_for_people, notes_of_release
 from delivery.release import ReleasePlan, ReleasePolicy, plan_release
 
 URL = "https://github.com/acme/app"
@@ -100,6 +100,13 @@ def test_issues_are_listed_once_each() -> None:
 def test_the_body_is_that_of_the_release() -> None:
     assert notes().endswith(PLAN.notes)
     assert notes(authors=["Bob"]).count("\n\n") > 2
+
+
+def test_a_release_that_is_no_deploy_has_its_own_notes_alone() -> None:
+    hostile = plan_of("feat: see <b>this</b>", "fix: y")
+    alone = notes_of_release(hostile, repository_url=URL)
+    assert alone == harmless(hostile.notes, REPOSITORY)
+    assert "<b>" not in alone
 
 
 def test_a_running_tag_cannot_break_out_of_the_link() -> None:
