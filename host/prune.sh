@@ -18,10 +18,11 @@ if [ "${TT_RETIRE:-no}" = yes ] && [ -n "$gateway" ]; then retire_spare; fi
 
 used_bytes() { df --output=used -B1 "$(docker info --format '{{.DockerRootDir}}')" | tail -n 1; }
 
-# The images of the last releases that proved healthy: each may be a way back.
+# The images of the last releases that proved healthy, so many different ones: each may be a way back.
 retained() {
     [ ! -s "$tt_state/releases.jsonl" ] ||
-        tail -n "$TT_RETAIN" "$tt_state/releases.jsonl" | grep -o '"image":"[^"]*"' | cut -d'"' -f4
+        tac "$tt_state/releases.jsonl" | grep -o '"image":"[^"]*"' | cut -d'"' -f4 |
+        awk -v most="$TT_RETAIN" '!seen[$0]++ && kept++ < most'
     docker ps --all --format '{{.Image}}'
 }
 

@@ -12,9 +12,14 @@ line=$(printf '{"version":%s,"tag":%s,"revision":%s,"image":%s,"configuration":%
     "$(json_string "$TT_APP_VERSION")" "$(json_string "$TT_TAG")" "$(json_string "$TT_REVISION")" \
     "$(json_string "$TT_APP_IMAGE")" "$(json_string "${TT_CONFIGURATION:-}")" "$TT_GENERATION" \
     "$(json_string "$TT_NOW")")
-# The last 50 releases are plenty; a re-run of the newest one replaces its own line.
-kept=""
-[ ! -s "$record" ] || kept=$(grep -vF "\"generation\":$TT_GENERATION," "$record" | tail -n 49 || true)
-write_whole "$record" "${kept:+$kept$'\n'}$line"
+
+# Without what this deploy wrote before.
+recorded_by_others() { [ ! -s "$record" ] || grep -vF "\"generation\":$TT_GENERATION," "$record" || true; }
+
+# Of each release only the newest line, of which what comes before the configuration says which it
+# is: one that is rolled out again and again must push nobody out. The last 50 are plenty.
+lines=$({ recorded_by_others && printf '%s\n' "$line"; } | tac |
+    awk -F ',"configuration":' '!seen[$1]++ && kept++ < 50' | tac)
+write_whole "$record" "$lines"
 
 succeed "\"releases\":$(wc -l <"$record")"

@@ -87,3 +87,13 @@ def test_only_images_that_no_retained_release_and_no_container_needs_go(
     assert ran.result["freed_bytes"] >= 0
     assert f"image rm {REPOSITORY}@sha256:1" in calls.read_text()
     assert prune(machine, retire="no", retain=2).result["removed"] == 0
+
+
+def test_a_release_that_is_on_record_often_takes_no_other_ones_place(
+    machine: Machine, calls: Path
+) -> None:
+    serving(machine, "b", a="", b="tt-app-2")
+    record = machine.state / "releases.jsonl"
+    first, second = record.read_text().splitlines()
+    record.write_text("\n".join([first, *[second] * 6]) + "\n")
+    assert prune(machine, retire="no", retain=2).result["removed"] == 0

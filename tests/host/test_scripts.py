@@ -139,7 +139,9 @@ def test_the_clone_is_declared_safe_once(
 # --- record and observe -----------------------------------------------------------------
 
 
-def record(machine: Machine, version: str, generation: int) -> Ran:
+def record(
+    machine: Machine, version: str, generation: int, *, configuration: str = "c0ffee"
+) -> Ran:
     return machine.run_file(
         "record",
         TT_APP_VERSION=version,
@@ -148,7 +150,7 @@ def record(machine: Machine, version: str, generation: int) -> Ran:
         TT_APP_IMAGE=IMAGE,
         TT_GENERATION=str(generation),
         TT_NOW="2026-11-23T01:02:03Z",
-        TT_CONFIGURATION="c0ffee",
+        TT_CONFIGURATION=configuration,
     )
 
 
@@ -179,6 +181,25 @@ def test_recording_the_same_deploy_again_adds_nothing(machine: Machine) -> None:
     for _ in range(2):
         ran = record(machine, "0.1.0", 7)
     assert ran.result["releases"] == 1
+
+
+def test_a_release_that_is_rolled_out_again_and_again_pushes_no_other_out(machine: Machine) -> None:
+    machine.program("docker", EMPTY_DOCKER)
+    for number, version in enumerate(["0.1.0", "0.2.0", *["0.3.0"] * 8, "0.1.0"], start=1):
+        record(machine, version, number, configuration=f"c{number}")
+    state = host_state("TT-ec2-1", seen(machine))
+    assert [(release.version, release.configuration) for release in state.record] == [
+        ("0.2.0", "c2"),
+        ("0.3.0", "c10"),
+        ("0.1.0", "c11"),
+    ]
+
+
+def test_a_record_that_repeats_itself_is_mended_with_the_next_release(machine: Machine) -> None:
+    record(machine, "0.1.0", 1)
+    file = machine.state / "releases.jsonl"
+    file.write_text(file.read_text().replace('"generation":1', '"generation":0') * 20)
+    assert record(machine, "0.2.0", 2).result["releases"] == 2
 
 
 def test_only_the_last_fifty_releases_are_kept(machine: Machine) -> None:
