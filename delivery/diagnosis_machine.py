@@ -35,7 +35,7 @@ def disk_full(scene: Scene, facts: HostFacts) -> Iterator[Finding]:
                 f"{disk.mount}: {_mib(disk.free)} of {_mib(disk.size)} free, "
                 f"{disk.inodes_free} of {disk.inodes} inodes free",
             ),
-            Remedy("docker system df; docker image prune -f", Action.PRUNE),
+            Remedy(f"docker system df; {scene.mend}", Action.PRUNE),
         )
 
 

@@ -58,7 +58,7 @@ _WORDS = (
         Cause.DISK_FULL,
         re.compile(r"no space left on device|disk quota exceeded", re.I),
         "The disk is full.",
-        lambda _: "df -h; docker system df; docker image prune -f",
+        lambda scene: f"df -h; docker system df; {scene.mend}",
     ),
     Words(
         Cause.OUT_OF_MEMORY,

@@ -109,7 +109,7 @@ def _disks(
         "disk", host, f"{int(free) / _GB:.1f} GB free on {mount}",
         problem="" if int(free) >= needed else
         f"{int(free) / _GB:.2f} GB free on {mount}, {needed / _GB:.1f} GB needed{why}",
-        remedy="docker system df; docker image prune --force   # docs/runbook.md, DiskFilling",
+        remedy="python -m flows.diagnose --environment ENVIRONMENT --fix   # runbook: DiskFilling",
     )  # fmt: skip
     yield _inodes(host, places, policy)
 

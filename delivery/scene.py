@@ -27,6 +27,11 @@ class Scene:
         return f"python -m flows.deploy --environment {self.environment}"
 
     @property
+    def mend(self) -> str:
+        """The command that mends what is safe to mend; it prunes a full disk."""
+        return f"python -m flows.diagnose --environment {self.environment} --fix"
+
+    @property
     def ask_doppler(self) -> str:
         """The command that shows whether Doppler takes the host's token."""
         return (

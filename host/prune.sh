@@ -1,5 +1,5 @@
 #!/bin/bash
-# Removes the application's images that no retained release needs, and what dangles.
+# Removes the application's images that no retained release needs, and images that have no name at all.
 # Containers and volumes are never touched, nor images that a container uses.
 # shellcheck source=host/lib.sh
 [ -n "${tt_log:-}" ] || . "$(dirname "$0")/lib.sh"
@@ -26,6 +26,18 @@ retained() {
     docker ps --all --format '{{.Image}}'
 }
 
+# Images with neither a tag nor a digest; Docker itself refuses those that a container uses. Not by
+# `docker image prune`: the classic image store (overlay2) takes for dangling whatever has no tag,
+# and so every release that is kept, for they are pulled by their digests.
+remove_nameless() {
+    local image
+    for image in $(docker image ls --quiet --no-trunc --filter dangling=true | sort -u); do
+        if [ "$(docker image inspect --format '{{len .RepoTags}} {{len .RepoDigests}}' "$image")" = "0 0" ]; then
+            docker image rm "$image" || true
+        fi
+    done
+}
+
 before=$(used_bytes)
 keep=$(retained)
 removed=0
@@ -34,7 +46,7 @@ for image in $(docker image ls --digests --format '{{.Repository}}@{{.Digest}}' 
         docker image rm "$image" && removed=$((removed + 1))
     fi
 done
-docker image prune --force
+remove_nameless
 freed=$((before - $(used_bytes)))
 
 succeed "\"retired\":$(json_string "$retired")" "\"removed\":$removed" "\"freed_bytes\":$((freed > 0 ? freed : 0))"

@@ -8,6 +8,15 @@ import pytest
 from tests.host.running import HOST, Machine, Ran
 
 REPOSITORY = "localhost:5000/tt/app"
+# Docker's classic image store: each image an id, a digest and a tag, "-" for none. What has no tag
+# counts as dangling, though it has a digest.
+IMAGES = """id-1 REPOSITORY@sha256:1 -
+id-2 REPOSITORY@sha256:2 -
+id-3 REPOSITORY@sha256:3 -
+id-4 postgres@sha256:4 -
+id-5 - -
+id-6 redis@sha256:6 redis:7
+"""
 DOCKER = r"""
 echo "$*" >>"$CALLS"
 case "$1" in
@@ -16,7 +25,15 @@ ps)
     *service=gateway*) echo gateway-id ;;
     *.Image*) echo "REPOSITORY@sha256:3" ;;
     esac ;;
-image) case "$2" in ls) printf '%s\n' REPOSITORY@sha256:{1,2,3} ;; esac ;;
+image)
+    case "$2 ${*: -1}" in
+    "ls dangling=true") awk '$3 == "-" { print $1 }' "$IMAGES" ;;
+    ls*) awk 'index($2, "REPOSITORY@") == 1 { print $2 }' "$IMAGES" ;;
+    inspect*) awk -v id="$5" '$1 == id { print ($3 != "-"), ($2 != "-") }' "$IMAGES" ;;
+    rm*) awk -v name="$3" '$2 != name && !($1 == name && $2 $3 == "--")' "$IMAGES" >"$IMAGES.new"
+        mv "$IMAGES.new" "$IMAGES" ;;
+    prune*) sed -i '/ -$/d' "$IMAGES" ;;
+    esac ;;
 info) echo / ;;
 esac
 """
@@ -26,8 +43,10 @@ esac
 def calls(machine: Machine) -> Path:
     path = machine.root / "calls"
     path.touch()
+    images = machine.root / "images"
+    images.write_text(IMAGES.replace("REPOSITORY", REPOSITORY))
     body = DOCKER.replace("REPOSITORY", REPOSITORY)
-    machine.program("docker", f"CALLS={path}\n{body}")
+    machine.program("docker", f"CALLS={path} IMAGES={images}\n{body}")
     return path
 
 
@@ -87,6 +106,15 @@ def test_only_images_that_no_retained_release_and_no_container_needs_go(
     assert ran.result["freed_bytes"] >= 0
     assert f"image rm {REPOSITORY}@sha256:1" in calls.read_text()
     assert prune(machine, retire="no", retain=2).result["removed"] == 0
+
+
+def test_what_dangles_for_want_of_a_tag_stays_and_only_the_nameless_goes(
+    machine: Machine, calls: Path
+) -> None:
+    serving(machine, "b", a="", b="tt-app-2")
+    assert prune(machine, retire="no", retain=2).result["removed"] == 0
+    left = (machine.root / "images").read_text().splitlines()
+    assert [line.split()[0] for line in left] == ["id-1", "id-2", "id-3", "id-4", "id-6"]
 
 
 def test_a_release_that_is_on_record_often_takes_no_other_ones_place(
