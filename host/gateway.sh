@@ -77,7 +77,7 @@ container_in() { [ "$1" = a ] && echo "$slot_a" || echo "$slot_b"; }
 
 # --- The running HAProxy --------------------------------------------------------------
 
-gateway_process="" gateway_network=""
+gateway_process="" gateway_network="" gateway_patience_seconds=5
 
 # Which process the gateway's container is now, and its network. Those who ask often call it once, in
 # their own shell; whoever did not, or whose gateway was started anew, pays for it with each question.
@@ -88,13 +88,17 @@ find_gateway() {
 
 # Says one line to the runtime socket and prints the answer. From inside the gateway's network, but not
 # by `docker exec`: a rollout asks several times a second, and that costs the host fifty times as much.
+# Not for long: of a HAProxy that stands still the kernel takes connections all the same.
 gateway_ask() {
+    local status=0
     if [ -z "$gateway_network" ] || [ "$(readlink "/proc/$gateway_process/ns/net")" != "$gateway_network" ]; then
         find_gateway || return 1
     fi
     # shellcheck disable=SC2016 # for the other bash
-    nsenter --target "$gateway_process" --net \
-        bash -c 'exec 3<>/dev/tcp/127.0.0.1/9999 && cat >&3 && cat <&3' <<<"$1"
+    timeout "$gateway_patience_seconds" nsenter --target "$gateway_process" --net \
+        bash -c 'exec 3<>/dev/tcp/127.0.0.1/9999 && cat >&3 && cat <&3' <<<"$1" || status=$?
+    [ "$status" != 124 ] || say "the gateway does not answer '$1' within $gateway_patience_seconds s" >&2
+    return "$status"
 }
 
 # gateway_tell COMMAND...: the same for changes, all in one go; HAProxy answers nothing when it

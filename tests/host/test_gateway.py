@@ -1,6 +1,7 @@
 """host/gateway.sh: what it reads out of HAProxy's statistics, and what it tells HAProxy."""
 
 import os
+import time
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,19 @@ def test_a_gateway_that_does_not_answer_is_no_gateway_without_requests(
 ) -> None:
     gateway.answers("")
     assert gateway.ask(f"{question} >/dev/null && echo answered || echo silent") == "silent"
+
+
+def test_a_gateway_that_stands_still_is_not_waited_for_and_is_told_of(
+    gateway: Gateway, machine: Machine
+) -> None:
+    machine.program("nsenter", "cat; sleep 50")
+    began = time.monotonic()
+    said = gateway.ask(
+        "gateway_patience_seconds=1; gateway_busy a >/dev/null || echo silent; cat $tt_log"
+    )
+    assert time.monotonic() - began < 20
+    assert said.startswith("silent\n")
+    assert "the gateway does not answer 'show stat -1 4 -1' within 1 s" in said
 
 
 def test_a_slot_is_filled_in_one_go(gateway: Gateway) -> None:
