@@ -103,14 +103,15 @@ wait_for_one_shot() {
     }
 }
 
-# The gateway is started if it is missing and never recreated: that would drop requests.
+# The gateway is started if it is missing and never recreated: that would drop requests. One that
+# crashes again and again has a container and no process.
 start_gateway() {
     gateway=""
     [ -n "${TT_GATEWAY:-}" ] || return 0
     with_secrets "${compose[@]}" up --detach --no-deps --no-recreate "$TT_GATEWAY" ||
         fail "the gateway did not start" "docker compose -p $TT_PROJECT logs $TT_GATEWAY"
     gateway=$(container_of "$TT_GATEWAY")
-    find_gateway
+    find_gateway || fail "the gateway does not stay up" "docker compose -p $TT_PROJECT logs --tail 20 $TT_GATEWAY"
 }
 
 # Everything but data stores, one-shots, the gateway and the application: what is missing or

@@ -1,5 +1,6 @@
 """A Compose project that is one directory, and the ``docker`` that scripts of host/ see of it."""
 
+import os
 from pathlib import Path
 
 from tests.host.running import HOST, Machine, Ran
@@ -47,7 +48,8 @@ ps)
     *config-hash*) for file in running/*; do echo "${file##*/} $(cat "$file")"; done ;;
     *service=*) name=$(service_of "$*"); [ ! -f "running/$name" ] || echo "container-$name" ;;
     esac ;;
-inspect) [ -f "sick/${*: -1}" ] && echo unhealthy || echo healthy ;;
+inspect) [[ $* != *State.Pid* ]] || { cat gateway-pid; exit; }
+    [ -f "sick/${*: -1}" ] && echo unhealthy || echo healthy ;;
 exec) name=${2#container-}; shift 6; redis "$name" "$@" ;;
 compose)
     while [ "$1" != config ] && [ "$1" != up ]; do shift; done
@@ -75,6 +77,7 @@ class StackDouble:
             self.runs(service, "defined")
         for number, node in enumerate(REDIS, start=1):
             self._role(node, "master" if number <= 3 else f"slave redis-node-{number - 3}")
+        self.gateway_runs_as(os.getpid())
         machine.program("docker", f"STACK={self.folder}\n{DOCKER}")
 
     def runs(self, service: str, definition: str) -> None:
@@ -88,6 +91,10 @@ class StackDouble:
     def sickens(self, service: str) -> None:
         """Let a container be unhealthy until it is replaced."""
         (self.folder / "sick" / f"container-{service}").touch()
+
+    def gateway_runs_as(self, process: int) -> None:
+        """Let the gateway's container have this process; 0 for none."""
+        (self.folder / "gateway-pid").write_text(f"{process}\n")
 
     def do(self, body: str, *, replace: str = "") -> Ran:
         """Run shell that stands on compose.sh and stores.sh."""

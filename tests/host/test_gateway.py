@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.host.running import HOST, Machine
+from tests.host.stack_double import StackDouble
 
 # Columns of HAProxy 2.6, shortened; a backend lists the slot that it prefers first.
 STATISTICS = """\
@@ -107,6 +108,16 @@ def test_a_gateway_that_stands_still_is_not_waited_for_and_is_told_of(
     assert time.monotonic() - began < 20
     assert said.startswith("silent\n")
     assert "the gateway does not answer 'show stat -1 4 -1' within 1 s" in said
+
+
+def test_a_gateway_that_does_not_stay_up_is_told_so(machine: Machine) -> None:
+    stack = StackDouble(machine)
+    start = (HOST / "gateway.sh").read_text() + "\nstart_gateway; succeed"
+    assert stack.do(start).result["ok"] is True
+    stack.gateway_runs_as(0)
+    result = stack.do(start).result
+    assert result["failed"] == "the gateway does not stay up"
+    assert result["next"] == "docker compose -p tt logs --tail 20 gateway"
 
 
 def test_a_slot_is_filled_in_one_go(gateway: Gateway) -> None:
