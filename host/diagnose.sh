@@ -10,7 +10,7 @@ open_log
 need TT_PROJECT TT_CLONE TT_COMPOSE_FILE TT_APP_SERVICE TT_APP_PORT TT_TOKEN_FILE \
     TT_REGISTRY TT_REGISTRY_USER TT_SINCE_SECONDS
 
-work=$(mktemp -d "$tt_run/diagnosis.XXXXXX")
+work=$(own_folder diagnosis)
 clean_up() { rm -rf "$work"; }
 trap 'exit 143' TERM INT HUP
 secrets=() values=() github_token="" doppler_answered=false facts="" left_out=""

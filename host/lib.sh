@@ -148,6 +148,19 @@ need() {
     done
 }
 
+# --- Folders in memory ----------------------------------------------------------------
+
+# own_folder KIND: makes a folder in memory for this process alone, and prints its path. What killed
+# ones left goes first: the SSM agent kills without traps, and a login or a secret may lie in there.
+own_folder() {
+    local left owner
+    for left in "$tt_run"/{docker-config,plan,preflight,diagnosis}.*; do
+        owner=${left##*/} owner=${owner#*.} owner=${owner%%.*}
+        [ ! -d "$left" ] || { [[ $owner =~ ^[0-9]+$ ]] && [ -d "/proc/$owner" ]; } || rm -rf "$left"
+    done
+    mktemp -d "$tt_run/$1.$$.XXXXXX"
+}
+
 # --- Doppler ------------------------------------------------------------------------
 
 # Reads the token and checks its file: the only secret that a host keeps.

@@ -15,7 +15,7 @@ open_log
 need TT_CLONE TT_REVISION TT_COMPOSE_FILE TT_PROJECT TT_APP_IMAGE TT_APP_SERVICE
 load_doppler_token
 
-folder=$(mktemp -d "$tt_run/plan.XXXXXX")
+folder=$(own_folder plan)
 clean_up() { rm -rf "$folder"; }
 
 # not_known WHY: a plan that cannot be made without touching the host is no failure.

@@ -18,7 +18,7 @@ tt_logs=$tt_run tt_log="$tt_run/preflight.log"
 open_log
 need TT_CLONE TT_PROJECT TT_APP_SERVICE TT_COMPOSE_FILE TT_TOKEN_FILE TT_BRANCH TT_PATIENCE
 export tt_looks
-tt_looks=$(mktemp -d "$tt_run/preflight.XXXXXX")
+tt_looks=$(own_folder preflight)
 clean_up() { rm -rf "$tt_looks"; }
 trap 'exit 143' TERM INT HUP
 

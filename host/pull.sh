@@ -1,6 +1,7 @@
 #!/bin/bash
 # Logs in to the registry, pulls what is missing, logs out: one script, so that no
-# credential outlives it. The login lives in a throw-away Docker configuration.
+# credential outlives it. The login lives in a throw-away Docker configuration, which whoever makes
+# a folder next removes if this script was killed.
 # shellcheck source=host/lib.sh
 [ -n "${tt_log:-}" ] || . "$(dirname "$0")/lib.sh"
 # shellcheck source=host/compose.sh
@@ -13,7 +14,7 @@ load_doppler_token
 compose_files
 take_lock
 
-DOCKER_CONFIG=$(mktemp -d "$tt_run/docker-config.XXXXXX")
+DOCKER_CONFIG=$(own_folder docker-config)
 plugins=()
 for directory in /root/.docker/cli-plugins "${HOME}/.docker/cli-plugins"; do
     [ ! -d "$directory" ] || plugins+=("$directory")

@@ -2,7 +2,9 @@
 
 import json
 import os
+import signal
 import subprocess
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,6 +64,22 @@ class Machine:
     def run_file(self, name: str, **inputs: str) -> Ran:
         """Runs ``host/NAME.sh`` as a deploy sends it: with all that it stands on."""
         return self.start(compose_script(script_parts(name), {"TT_STEP": name, **inputs}))
+
+    def kill(self, script: str, *, once: Path, **inputs: str) -> None:
+        """Runs it as ``run`` does until a file is there, then kills its group as the agent does."""
+        begun = subprocess.Popen(
+            ["bash", "-c", compose_script([LIBRARY, script], inputs)],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            env=self.environment(),
+            cwd=self.root,
+            start_new_session=True,
+        )
+        patience = time.monotonic() + 30
+        while not once.exists() and time.monotonic() < patience:
+            time.sleep(0.05)
+        os.killpg(begun.pid, signal.SIGKILL)
+        begun.wait()
 
     def start(self, text: str, environment: Mapping[str, str] | None = None) -> Ran:
         ended = subprocess.run(

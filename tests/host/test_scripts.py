@@ -1,6 +1,7 @@
 """The scripts of host/ on their own: real git, and a docker and a doppler of the test's own."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -318,7 +319,8 @@ DOCKER = """
 echo "$* | password $(if [ "$1" = login ]; then cat; fi) | folder $DOCKER_CONFIG" >>"$CALLS"
 case "$1" in
 login) [ -z "${LOGIN_SAYS:-}" ] || { echo "$LOGIN_SAYS" >&2; exit 1; }; touch "$DOCKER_CONFIG/x" ;;
-compose) [ -z "${PULL_SAYS:-}" ] || { echo "$PULL_SAYS" >&2; exit 1; }; touch "$PULLED" ;;
+compose) [ -z "${HANGS:-}" ] || { touch "$HANGS"; sleep 60; }
+    [ -z "${PULL_SAYS:-}" ] || { echo "$PULL_SAYS" >&2; exit 1; }; touch "$PULLED" ;;
 images) echo sha256:old; [ ! -e "$PULLED" ] || echo sha256:new ;;
 esac
 """
@@ -335,21 +337,31 @@ class Pulling:
         machine.program("doppler", DOPPLER)
 
     def run(self, **docker: str) -> Ran:
+        return self._machine.run(self._script(docker), **self._inputs())
+
+    def kill(self, hanging: Path) -> None:
+        """Kill it while Docker pulls."""
+        script = self._script({"HANGS": str(hanging)})
+        self._machine.kill(script, once=hanging, **self._inputs())
+
+    def _script(self, docker: dict[str, str]) -> str:
         parts = [f"export {name}={value!r}" for name, value in docker.items()]
         parts.append(f"export CALLS={self._calls} PULLED={self._machine.root / 'pulled'}")
         parts += [(HOST / f"{name}.sh").read_text() for name in ("compose", "stores", "pull")]
-        return self._machine.run(
-            "\n".join(parts),
-            TT_STEP="pull",
-            TT_CLONE=str(self._machine.root),
-            TT_COMPOSE_FILE="docker-compose.yml",
-            TT_PROJECT="tt",
-            TT_REGISTRY="localhost:5000",
-            TT_REGISTRY_USER="tt-lab",
-            TT_APP_IMAGE=IMAGE,
-            TT_APP_SERVICE="app",
+        return "\n".join(parts)
+
+    def _inputs(self) -> dict[str, str]:
+        return {
+            "TT_STEP": "pull",
+            "TT_CLONE": str(self._machine.root),
+            "TT_COMPOSE_FILE": "docker-compose.yml",
+            "TT_PROJECT": "tt",
+            "TT_REGISTRY": "localhost:5000",
+            "TT_REGISTRY_USER": "tt-lab",
+            "TT_APP_IMAGE": IMAGE,
+            "TT_APP_SERVICE": "app",
             **doppler_inputs(self._token_file),
-        )
+        }
 
     @property
     def calls(self) -> list[str]:
@@ -399,3 +411,28 @@ def test_what_may_pass_is_told_apart_and_the_login_is_gone_all_the_same(
     assert ran.result["transient"] is transient
     assert next(iter(says.values())) in ran.said
     assert [path.name for path in machine.memory.iterdir() if path.is_dir()] == []
+
+
+def test_a_login_that_a_kill_left_goes_with_the_next_pull(
+    machine: Machine, pulling: Pulling
+) -> None:
+    pulling.kill(machine.root / "hanging")
+    (left,) = [path for path in machine.memory.iterdir() if path.is_dir()]
+    assert left.name.startswith("docker-config.")
+    assert (left / "x").exists(), "what docker login wrote"
+    pulling.run()
+    assert [path.name for path in machine.memory.iterdir() if path.is_dir()] == []
+
+
+def test_of_the_folders_in_memory_only_those_of_the_dead_go(machine: Machine) -> None:
+    machine.memory.mkdir()
+    living = f"plan.{os.getpid()}.abcdef"
+    for name in (living, "plan.4194305.abcdef", "plan.abcdef", "preflight.4194305.abcdef", "jobs"):
+        (machine.memory / name).mkdir()
+    (machine.memory / "preflight.log").touch()
+    ran = machine.run('open_log; folder=$(own_folder plan); touch "$folder/x"; succeed')
+    assert ran.status == 0
+    kept = sorted(path.name for path in machine.memory.iterdir())
+    own = [name for name in kept if (machine.memory / name / "x").exists()]
+    assert sorted({living, "jobs", "preflight.log", *own}) == kept
+    assert len(own) == 1
