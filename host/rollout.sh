@@ -40,7 +40,7 @@ replace_app() {
     start_candidate
     gate
     admit
-    drain
+    [ -z "$outgoing" ] || drain "$outgoing" "$outgoing_slot"
     soak
     settle
     totals_after=$(gateway_totals)

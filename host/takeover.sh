@@ -12,20 +12,22 @@ clean_up() {
     rm -f "$probes"
     if [ -n "$candidate" ]; then
         say "undoing: $candidate goes"
+        [ -z "$outgoing_slot" ] || write_slots "$outgoing_slot" "$(only a)" "$(only b)"
         if [ -n "$outgoing" ] && [ "$admitted" = "$candidate" ]; then
-            write_slots "$outgoing_slot" "$(in_slot a)" "$(in_slot b)"
             gateway_fill "$outgoing_slot" "$outgoing"
             gateway_serve "$outgoing_slot"
         fi
-        [ -z "${candidate_slot:-}" ] || gateway_empty "$candidate_slot"
+        [ -z "$candidate_slot" ] || gateway_empty "$candidate_slot"
         docker logs --tail 40 "$candidate" || true
+        # What never got traffic answers nobody.
+        if [ "$admitted" = "$candidate" ]; then
+            drain "$candidate" "$candidate_slot"
+            docker stop --time "$TT_STOP_SECONDS" "$candidate" >/dev/null || true
+        fi
         docker rm --force "$candidate" >/dev/null || true
-        [ -z "${outgoing_slot:-}" ] || write_slots "$outgoing_slot" "$(only a)" "$(only b)"
         candidate=""
     fi
 }
-
-in_slot() { container_in "$1"; }
 
 # only SLOT: the outgoing container if that is its slot, else nothing.
 only() { if [ "$1" = "${outgoing_slot:-}" ]; then echo "$outgoing"; fi; }
@@ -184,12 +186,12 @@ admit() {
     say "traffic goes to $candidate"
 }
 
+# drain CONTAINER SLOT: waits until a container that gets no new requests has answered the others.
 drain() {
     local deadline=$((SECONDS + TT_DRAIN_SECONDS)) busy
-    [ -n "$outgoing" ] || return 0
-    while busy=$(gateway_busy "$outgoing_slot") && [ "$busy" != 0 ]; do
+    while busy=$(gateway_busy "$2") && [ "$busy" != 0 ]; do
         if ((SECONDS >= deadline)); then
-            say "$outgoing still answers $busy request(s) after $TT_DRAIN_SECONDS s; its own grace has to do"
+            say "$1 still answers $busy request(s) after $TT_DRAIN_SECONDS s; its own grace has to do"
             break
         fi
         sleep 0.2

@@ -41,6 +41,17 @@ life_of() { next_of life; }; gateway_counts() { next_of counts; }
 gateway_status() { next_of status; }
 clean_up() { :; }; note_takeover() { :; }; soak; succeed
 """
+# A takeover that fails; the gateway says how many requests are under way, `silent` for no answer.
+UNDO = """open_log; TT_STOP_SECONDS=20 TT_DRAIN_SECONDS=5 gateway=id probes=none; cd "$HOSTED"
+outgoing=tt-app-1 outgoing_slot=a candidate=tt-app-2 candidate_slot=b; read_slots
+stop_prober() { :; }; forget_rendered() { :; }; gateway_fill() { :; }
+gateway_serve() { echo "serve $1" >>done; }; gateway_empty() { echo "empty $1" >>done; }
+gateway_busy() {
+    echo "busy $1 $(cat busy)" >>done
+    read -r now then <busy; echo "${then:-$now}" >busy
+    [ "$now" != silent ] && echo "$now"
+}
+"""
 
 
 class App:
@@ -187,3 +198,41 @@ def test_a_release_that_runs_on_is_given_up_for_what_the_gateway_saw(app: App) -
     )
     assert app.watched(life="true 0", counts="0 0, 100 50").startswith("50 of 100 requests failed")
     assert app.watched(life="true 0", counts="0 0, 100 5") == ""
+
+
+@pytest.mark.parametrize(
+    ("admitted", "busy", "undone"),
+    [
+        (
+            "tt-app-2",
+            "2 0",
+            ["serve a", "empty b", "busy b 2 0", "busy b 0", "stop tt-app-2", "rm tt-app-2"],
+        ),
+        (
+            "tt-app-2",
+            "silent",
+            ["serve a", "empty b", "busy b silent", "stop tt-app-2", "rm tt-app-2"],
+        ),
+        ("tt-app-1", "2", ["empty b", "rm tt-app-2"]),
+    ],
+    ids=["served", "gateway away", "never served"],
+)
+def test_what_is_undone_answers_what_it_has_under_way_and_never_if_it_got_nothing(
+    app: App, admitted: str, busy: str, undone: list[str]
+) -> None:
+    app.runs("tt-app-1", "old")
+    app.runs("tt-app-2", "new")
+    app.slots("b", "tt-app-1", "tt-app-2")
+    (app.folder / "busy").write_text(f"{busy}\n")
+    ran = app.look("new", f"{UNDO}admitted={admitted}; fail broke")
+    assert ran.result["failed"] == "broke"
+    assert app.gone == undone
+    assert app.slots_now == ["a", "tt-app-1", ""]
+
+
+def test_requests_that_never_end_hold_no_undoing_up(app: App) -> None:
+    app.runs("tt-app-2", "new")
+    app.slots("b", "tt-app-1", "tt-app-2")
+    (app.folder / "busy").write_text("2\n")
+    app.look("new", f"{UNDO}admitted=$candidate TT_DRAIN_SECONDS=1; fail broke")
+    assert app.gone[-2:] == ["stop tt-app-2", "rm tt-app-2"]
