@@ -29,7 +29,7 @@ declare -F retire_spare >/dev/null || . "$(dirname "$0")/retiring.sh"
 declare -F start_candidate >/dev/null || . "$(dirname "$0")/takeover.sh"
 open_log
 need TT_APP_IMAGE TT_APP_SERVICE TT_APP_PORT TT_GENERATION TT_ATTEMPT TT_GATE_PASSES TT_GATE_SECONDS \
-    TT_STOP_SECONDS
+    TT_DRAIN_SECONDS TT_STOP_SECONDS
 run_detached "recreate-$TT_GENERATION-$TT_ATTEMPT"
 
 reload_with_secrets
@@ -52,10 +52,10 @@ start_data_stores
 wanted=$(definition_hash "$TT_APP_SERVICE")
 find_outgoing
 start_gateway
+gateway_follow
 # Of several containers Compose would choose by itself which to keep.
 retire_spare
 remove_leftovers
-gateway_follow
 
 if ! serves_already; then replace_in_place; fi
 start_the_rest

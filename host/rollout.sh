@@ -62,8 +62,8 @@ wanted=$(definition_hash "$TT_APP_SERVICE")
 find_outgoing
 start_gateway
 find_spare
-remove_leftovers
 gateway_follow
+remove_leftovers
 
 if ! serves_already; then replace_app; fi
 start_the_rest

@@ -2,7 +2,7 @@
 # The steps of a takeover, in the order of their use, and how they are undone.
 # shellcheck disable=SC2154,SC2034 # variables of lib.sh, gateway.sh and the story in rollout.sh
 
-candidate="" outgoing="" outgoing_slot="" candidate_slot="" admitted="" spare="" kept_warm=""
+candidate="" outgoing="" outgoing_slot="" candidate_slot="" admitted="" spare="" kept_warm="" given_up=""
 note="" was_warm=false switched_at=0 restarts_at_first=0
 
 # Any end but a good one: the candidate goes, and who was admitted before serves.
@@ -20,13 +20,16 @@ clean_up() {
         [ -z "$candidate_slot" ] || gateway_empty "$candidate_slot"
         docker logs --tail 40 "$candidate" || true
         # What never got traffic answers nobody.
-        if [ "$admitted" = "$candidate" ]; then
-            drain "$candidate" "$candidate_slot"
-            docker stop --time "$TT_STOP_SECONDS" "$candidate" >/dev/null || true
-        fi
+        [ "$admitted" != "$candidate" ] || let_finish "$candidate" "$candidate_slot"
         docker rm --force "$candidate" >/dev/null || true
         candidate=""
     fi
+}
+
+# let_finish CONTAINER SLOT: ends one whose slot is empty by now, but served: what it has under way first.
+let_finish() {
+    drain "$1" "$2"
+    docker stop --time "$TT_STOP_SECONDS" "$1" >/dev/null || true
 }
 
 # only SLOT: the outgoing container if that is its slot, else nothing.
@@ -46,8 +49,9 @@ find_spare() {
     if [ -n "$spare" ] && ! is_running "$spare"; then spare=""; fi
 }
 
-# What an earlier run left behind: a release that was kept warm and is not what we want, and
-# containers that were never admitted.
+# What an earlier run left behind: a release that was kept warm and is not what we want, one that
+# served until now and was given up, and containers that were never admitted. The gateway follows the
+# truth by now.
 remove_leftovers() {
     local name
     if [ -n "$spare" ] && [ "$(definition_of "$spare")" != "$wanted" ]; then
@@ -55,22 +59,35 @@ remove_leftovers() {
         spare=""
     fi
     for name in $(app_containers); do
-        if [ "$name" != "$outgoing" ] && [ "$name" != "$spare" ]; then
+        if [ "$name" = "$given_up" ]; then
+            let_finish "$name" "$(other_slot "$outgoing_slot")"
+            docker rm --force "$name" >/dev/null
+        elif [ "$name" != "$outgoing" ] && [ "$name" != "$spare" ]; then
             say "removing $name: an earlier rollout left it, it was never admitted"
             docker rm --force "$name" >/dev/null
         fi
     done
 }
 
+# Whether a container is ready in one of three looks: a pause of its own is no reason to end it.
+answers() {
+    local look
+    for look in 1 2 3; do
+        if is_running "$1" && is_ready "$1"; then return 0; fi
+        ((look == 3)) || sleep 1
+    done
+    return 1
+}
+
 # The gateway falls back to the other slot while the one that should serve is not ready; then
 # what stands there is who serves now.
 prefer_what_is_ready() {
     local other
-    [ -n "$outgoing" ] && ! { is_running "$outgoing" && is_ready "$outgoing"; } || return 0
+    [ -n "$outgoing" ] || return 0
     other=$(container_in "$(other_slot "$slot_active")")
-    if [ -n "$other" ] && is_running "$other" && is_ready "$other"; then
+    if [ -n "$other" ] && ! answers "$outgoing" && is_running "$other" && is_ready "$other"; then
         say "$outgoing is not ready, $other is: it serves from now on"
-        outgoing=$other outgoing_slot=$(other_slot "$slot_active")
+        given_up=$outgoing outgoing=$other outgoing_slot=$(other_slot "$slot_active")
         write_slots "$outgoing_slot" "$(only a)" "$(only b)"
     fi
 }

@@ -17,8 +17,11 @@ inspect) name=${*: -1}; [ -f "running/$name" ] || exit 1
 stop | rm) echo "$1 ${*: -1}" >>done; [ "$1" = stop ] || rm -f "running/${*: -1}" ;;
 esac
 """
-LOOK = """open_log; TT_STOP_SECONDS=1 gateway=gateway-id
-is_ready() { [ -f "$HOSTED/ready/$1" ]; }
+LOOK = """open_log; TT_STOP_SECONDS=1 TT_DRAIN_SECONDS=1 gateway=gateway-id
+is_ready() {
+    [ -f "$HOSTED/ready/$1" ] || { mv "$HOSTED/late/$1" "$HOSTED/ready" 2>/dev/null; false; }
+}
+gateway_busy() { echo "busy $1" >>"$HOSTED/done"; echo 0; }
 find_outgoing; find_spare; remove_leftovers
 probes=none; stop_prober() { :; }; forget_rendered() { :; }
 succeed "\\"outgoing\\":$(json_string "$outgoing")" "\\"spare\\":$(json_string "$spare")"
@@ -60,7 +63,7 @@ class App:
     def __init__(self, machine: Machine) -> None:
         self._machine = machine
         self.folder = machine.root / "hosted"
-        for name in ("running", "ready"):
+        for name in ("running", "ready", "late"):
             (self.folder / name).mkdir(parents=True)
         machine.program("docker", f"HOSTED={self.folder}\n{DOCKER}")
         self._slots = ("", "", "")
@@ -146,7 +149,23 @@ def test_where_only_the_warm_one_is_ready_it_serves_and_is_never_taken_down(
     app.slots("b", "tt-app-1", "tt-app-2")
     assert app.look(wanted).result["outgoing"] == "tt-app-1"
     assert app.slots_now == ["a", "tt-app-1", ""]
-    assert app.gone == ["rm tt-app-2"]
+    assert app.gone == ["busy b", "stop tt-app-2", "rm tt-app-2"]
+
+
+def test_one_look_that_is_missed_ends_no_release_that_serves(app: App) -> None:
+    app.runs("tt-app-1", "old")
+    app.runs("tt-app-2", "new", ready=False)
+    (app.folder / "late" / "tt-app-2").touch()
+    app.slots("b", "tt-app-1", "tt-app-2")
+    assert app.look("old").result["outgoing"] == "tt-app-2"
+    assert app.slots_now == ["b", "tt-app-1", "tt-app-2"]
+    assert app.gone == []
+
+
+@pytest.mark.parametrize("script", ["rollout", "recreate"])
+def test_the_gateway_follows_the_truth_before_anything_is_removed(script: str) -> None:
+    story = (HOST / f"{script}.sh").read_text().splitlines()
+    assert story.index("gateway_follow") < story.index("remove_leftovers")
 
 
 def test_an_admitted_one_that_is_not_ready_serves_where_there_is_no_other(app: App) -> None:
