@@ -92,7 +92,8 @@ class RolloutPolicy(Policy):
         ge=0,
         le=50,
         description="Hosts of one wave that may fail (they keep the old release) before the "
-        "rollout stops and every touched host goes back; with recreate none may.",
+        "rollout stops and every touched host goes back. No canary may, nor all of a wave; with "
+        "recreate none may.",
     )
     gate_passes: int = Field(
         default=3, ge=1, le=50, description="Passes in a row before the new container gets traffic."
@@ -126,10 +127,15 @@ class RolloutPolicy(Policy):
         default=45, ge=1, le=600, description="Grace of the old one; longer than the app's own."
     )
 
-    @property
-    def tolerated_failures(self) -> int:
-        """Hosts of a wave that may fail; none by a strategy that leaves such a host without one."""
-        return self.failure_budget if self.strategy == "rolling" else 0
+    def tolerated_failures(self, hosts: int, *, canary: bool = False) -> int:
+        """How many of so many hosts that go side by side may fail.
+
+        Never all of them: what a health check then says would be said of the old release. For
+        the same reason no canary; and none by a strategy that leaves such a host without one.
+        """
+        if canary or self.strategy != "rolling":
+            return 0
+        return min(self.failure_budget, hosts - 1)
 
 
 class HealthPolicy(Policy):

@@ -108,9 +108,12 @@ def _switch_in_waves(
     policy = target.rollout
     outcomes: list[HostOutcome] = []
     for wave in waves(hosts, canary=policy.canary_hosts, size=policy.wave_size):
+        canary = not touched
         touched += wave
         with journal.stage(_wave_name(wave, hosts)):
-            outcomes += start_containers(target, wave, plan.target, plan.generation, journal.plans)
+            outcomes += start_containers(
+                target, wave, plan.target, plan.generation, journal.plans, canary=canary
+            )
         if len(touched) < len(hosts):
             with journal.stage(_wave_name(wave, hosts, "healthcheck")):
                 _demand_health(target, wave, journal)

@@ -29,6 +29,7 @@ def start_containers(
     plans: Sequence[StackPlan] = (),
     *,
     keep_warm: bool = True,
+    canary: bool = False,
 ) -> list[HostOutcome]:
     """Let the release take over by the environment's strategy.
 
@@ -37,10 +38,10 @@ def start_containers(
     Only those data stores are replaced that the plans name.
 
     A host that fails a rolling takeover keeps the release before; more of them than the failure
-    budget raise what the first one said. One that fails to recreate has none that serves, so the
-    first failure raises. Asking again for the same generation and release finds the job
-    that is under way, or its result: the script on the host outlives a worker that dies and
-    a command that is cut off.
+    budget raise what the first one said, and so does any ``canary``, and a wave of which no host
+    got there. One that fails to recreate has none that serves, so the first failure raises.
+    Asking again for the same generation and release finds the job that is under way, or its
+    result: the script on the host outlives a worker that dies and a command that is cut off.
     """
     inputs = {
         **layout_inputs(target),
@@ -55,7 +56,7 @@ def start_containers(
     run = ScriptRun(STRATEGIES[target.rollout.strategy], inputs, *limits)
     answers = run_script_on_each(target.hosts_door(), hosts, run, StartedContainers)
     failures = [answer for answer in answers.values() if isinstance(answer, HostError)]
-    if len(failures) > target.rollout.tolerated_failures:
+    if len(failures) > target.rollout.tolerated_failures(len(hosts), canary=canary):
         raise failures[0]
     log_answers({n: answer for n, answer in answers.items() if not isinstance(answer, HostError)})
     return [_host_outcome(name, answer, bundle) for name, answer in answers.items()]

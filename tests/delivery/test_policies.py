@@ -68,5 +68,12 @@ def test_passes_are_spread_over_the_span(passes: int, span: float, pause: float)
 
 
 def test_only_a_host_that_keeps_its_release_may_fail() -> None:
-    assert RolloutPolicy(failure_budget=2).tolerated_failures == 2
-    assert RolloutPolicy(failure_budget=2, strategy="recreate").tolerated_failures == 0
+    assert RolloutPolicy(failure_budget=2).tolerated_failures(5) == 2
+    assert RolloutPolicy(failure_budget=2, strategy="recreate").tolerated_failures(5) == 0
+
+
+@pytest.mark.parametrize(("hosts", "tolerated"), [(1, 0), (2, 1), (3, 2), (4, 2)])
+def test_neither_a_canary_nor_a_whole_wave_may_fail(hosts: int, tolerated: int) -> None:
+    policy = RolloutPolicy(failure_budget=2)
+    assert policy.tolerated_failures(hosts) == tolerated
+    assert policy.tolerated_failures(hosts, canary=True) == 0

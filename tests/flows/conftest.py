@@ -120,6 +120,8 @@ def registered(
                 git_url=str(source),
                 github_api_url=at_github.url,
                 preflight={"agent_patience_seconds": 0},
+                # A fleet's setting: it must not spare a single host.
+                rollout={"failure_budget": 1},
                 slack=SlackWebhook(url=SecretStr(webhook), allow_private_urls=True),
                 health={
                     "passes": 1,

@@ -45,8 +45,8 @@ def world(target: FakeEnvironment) -> HostWorld:
     return target.hosts.worlds["TT-ec2-1"]
 
 
-def with_two_hosts() -> FakeEnvironment:
-    target = environment(expected_hosts=2)
+def with_two_hosts(**rollout: int) -> FakeEnvironment:
+    target = environment(expected_hosts=2, rollout=rollout)
     target._hosts = FakeHosts(**{"TT-ec2-1": HostWorld(), "TT-ec2-2": HostWorld()})
     return target
 
@@ -199,6 +199,20 @@ class TestAnswers:
         world.fail("rollout", tolerant)
         (outcome,) = start_containers.fn(target, [ONE], BUNDLE, 5)
         assert outcome.note == "mail was down before, too"
+
+    def test_a_wave_may_lack_as_many_hosts_as_the_budget_says_but_never_all(self) -> None:
+        target = with_two_hosts(failure_budget=2)
+        target.hosts.worlds["TT-ec2-2"].fail("rollout", times=2)
+        outcomes = start_containers.fn(target, [ONE, TWO], BUNDLE, 5)
+        assert [host.host for host in Rollout(BUNDLE, tuple(outcomes)).reached] == ["TT-ec2-1"]
+        with pytest.raises(HostScriptFailed, match="rollout broke"):
+            start_containers.fn(target, [TWO], BUNDLE, 5)
+
+    def test_no_budget_spares_a_canary(self) -> None:
+        target = with_two_hosts(failure_budget=2)
+        target.hosts.worlds["TT-ec2-2"].fail("rollout")
+        with pytest.raises(HostScriptFailed, match="rollout broke"):
+            start_containers.fn(target, [ONE, TWO], BUNDLE, 5, canary=True)
 
     def test_containers_are_listed_host_by_host(
         self, target: FakeEnvironment, world: HostWorld
