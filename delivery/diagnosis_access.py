@@ -74,13 +74,16 @@ def _stands(scene: Scene, token: TokenFile) -> str:
     if not token.there:
         return f"{scene.layout.token_file}: no such file"
     odd = ", with a carriage return" if token.carriage_return else ""
-    odd += ", with a line end inside" if token.broken else ""
+    odd += ", with more than one line" if token.broken else ""
     stands = f"mode {token.mode}, owner {token.owner}, {token.size} bytes"
     return f"{scene.layout.token_file}: {stands}{odd}"
 
 
 def token_exposed(scene: Scene, facts: HostFacts) -> Iterator[Finding]:
-    """A token that others can read, that is not root's, or that has stray line ends."""
+    """A token that others can read, that is not root's, or that has stray line ends.
+
+    With more than one line in the file, only a person knows which of them is the token.
+    """
     token = token_file(facts)
     if token is None or not token.there or token.size == 0:
         return
@@ -88,7 +91,7 @@ def token_exposed(scene: Scene, facts: HostFacts) -> Iterator[Finding]:
         f"mode {token.mode} instead of 400" if token.mode not in ("400", "600") else "",
         f"owner {token.owner} instead of root" if token.owner != "root" else "",
         "a carriage return in it" if token.carriage_return else "",
-        "a line end inside it" if token.broken else "",
+        "more than one line in it" if token.broken else "",
     ]
     if any(problems):
         wrong = ", ".join(problem for problem in problems if problem)
@@ -98,12 +101,13 @@ def token_exposed(scene: Scene, facts: HostFacts) -> Iterator[Finding]:
             f"The Doppler token file is not as it must be: {wrong}.",
             Confidence.CERTAIN,
             (_stands(scene, token),),
-            Remedy(
-                f"sudo chown root:root {scene.layout.token_file}; "
-                f"sudo chmod 400 {scene.layout.token_file}",
-                Action.TOKEN,
-            ),
+            Remedy(scene.new_token) if token.broken else _mend_token(scene),
         )
+
+
+def _mend_token(scene: Scene) -> Remedy:
+    file = scene.layout.token_file
+    return Remedy(f"sudo chown root:root {file}; sudo chmod 400 {file}", Action.TOKEN)
 
 
 def variable_missing(scene: Scene, facts: HostFacts) -> Iterator[Finding]:

@@ -36,11 +36,13 @@ initialise_cluster() {
     [ "$status" = 0 ] || fail "$TT_INIT_SERVICE ended with status $status" "docker compose -p $TT_PROJECT logs $TT_INIT_SERVICE"
 }
 
-# Root's, for root alone, one line; what it says is not changed.
+# Root's, for root alone, without line ends; of two lines nobody but a person knows which counts.
 mend_token() {
     need TT_TOKEN_FILE
-    [ -s "$TT_TOKEN_FILE" ] || fail "the token file $TT_TOKEN_FILE is not there or empty" \
-        "sudo install -m 400 /dev/stdin $TT_TOKEN_FILE   # then paste the service token"
+    local lines new_token="sudo install -m 400 /dev/stdin $TT_TOKEN_FILE   # then paste the service token"
+    lines=$(tr '\r' '\n' <"$TT_TOKEN_FILE" | grep -ac .) || lines=0
+    [ "$lines" -gt 0 ] || fail "the token file $TT_TOKEN_FILE is not there or empty" "$new_token"
+    [ "$lines" -eq 1 ] || fail "the token file $TT_TOKEN_FILE has $lines lines: which one is the token?" "$new_token"
     (umask 377 && tr -d '\r\n' <"$TT_TOKEN_FILE" >"$TT_TOKEN_FILE.new")
     chown root:root "$TT_TOKEN_FILE.new"
     mv -f "$TT_TOKEN_FILE.new" "$TT_TOKEN_FILE"

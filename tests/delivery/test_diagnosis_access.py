@@ -56,13 +56,19 @@ def test_a_host_that_did_not_say_how_its_token_stands_gets_no_finding_for_it() -
         ("yes|644|root|40|no|no", "mode 644 instead of 400"),
         ("yes|400|ubuntu|40|no|no", "owner ubuntu instead of root"),
         ("yes|400|root|40|yes|no", "a carriage return in it"),
-        ("yes|600|root|40|no|yes", "a line end inside it"),
     ],
 )
 def test_a_token_file_that_is_not_as_it_must_be_may_be_mended(token: str, wrong: str) -> None:
     (found,) = findings(token=token)
     assert (found.cause, found.remedy.action) == ("token-file", Action.TOKEN)
     assert wrong in found.summary
+
+
+def test_of_two_lines_in_the_token_file_none_is_chosen_for_the_operator() -> None:
+    (found,) = findings(token="yes|644|root|40|no|yes")
+    assert (found.cause, found.remedy.action) == ("token-file", None)
+    assert "more than one line in it" in found.summary
+    assert found.remedy.command.startswith("sudo install -m 400")
 
 
 def test_an_exposed_token_is_the_last_thing_to_be_told() -> None:

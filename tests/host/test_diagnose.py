@@ -215,6 +215,22 @@ def test_an_empty_token_is_left_alone(machine: Machine, token: Path) -> None:
     assert "not there or empty" in ran.result["failed"]
 
 
+@pytest.mark.parametrize("text", [b"OLD\nNEW\n", b"OLD\r\n\r\nNEW", b"OLD\rNEW"])
+def test_of_a_token_file_with_two_lines_nothing_is_changed(
+    machine: Machine, token: Path, text: bytes
+) -> None:
+    token.chmod(0o600)
+    token.write_bytes(text)
+    stands = token_file(facts_of(diagnose(machine, token)))
+    assert stands is not None
+    assert stands.broken
+    ran = remedy(machine, "token", TT_TOKEN_FILE=str(token))
+    assert "has 2 lines: which one is the token?" in ran.result["failed"]
+    assert ran.result["next"].startswith("sudo install -m 400")
+    assert token.read_bytes() == text
+    assert [path.name for path in machine.root.glob("*.new")] == []
+
+
 def test_only_a_container_of_the_project_is_restarted(machine: Machine, token: Path) -> None:
     told(machine, "project", "somebody-elses")
     ran = remedy(machine, "restart", TT_CONTAINER="theirs")
