@@ -170,7 +170,7 @@ names() {
 # yes|mode|owner|bytes|has a carriage return|has more than one line, or no.
 token() {
     [ -f "$TT_TOKEN_FILE" ] || { echo no; return; }
-    printf 'yes|%s|%s|%s\n' "$(stat --format '%a|%U|%s' "$TT_TOKEN_FILE")" \
+    printf 'yes|%s|%s|%s\n' "$(stat --dereference --format '%a|%U|%s' "$TT_TOKEN_FILE")" \
         "$(grep -q $'\r' "$TT_TOKEN_FILE" && echo yes || echo no)" \
         "$([ "$(tr '\r' '\n' <"$TT_TOKEN_FILE" | grep -ac .)" -gt 1 ] && echo yes || echo no)"
 }

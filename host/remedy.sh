@@ -37,15 +37,17 @@ initialise_cluster() {
 }
 
 # Root's, for root alone, without line ends; of two lines nobody but a person knows which counts.
+# Where the file is a link, it stays one, and what it leads to is mended.
 mend_token() {
     need TT_TOKEN_FILE
-    local lines new_token="sudo install -m 400 /dev/stdin $TT_TOKEN_FILE   # then paste the service token"
+    local file lines new_token="sudo install -m 400 /dev/stdin $TT_TOKEN_FILE   # then paste the service token"
     lines=$(tr '\r' '\n' <"$TT_TOKEN_FILE" | grep -ac .) || lines=0
     [ "$lines" -gt 0 ] || fail "the token file $TT_TOKEN_FILE is not there or empty" "$new_token"
     [ "$lines" -eq 1 ] || fail "the token file $TT_TOKEN_FILE has $lines lines: which one is the token?" "$new_token"
-    (umask 377 && tr -d '\r\n' <"$TT_TOKEN_FILE" >"$TT_TOKEN_FILE.new")
-    chown root:root "$TT_TOKEN_FILE.new"
-    mv -f "$TT_TOKEN_FILE.new" "$TT_TOKEN_FILE"
+    file=$(readlink --canonicalize-existing "$TT_TOKEN_FILE")
+    (umask 377 && tr -d '\r\n' <"$file" >"$file.new")
+    chown root:root "$file.new"
+    mv -f "$file.new" "$file"
 }
 
 case "$TT_ACTION" in

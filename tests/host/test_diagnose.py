@@ -231,6 +231,20 @@ def test_of_a_token_file_with_two_lines_nothing_is_changed(
     assert [path.name for path in machine.root.glob("*.new")] == []
 
 
+def test_a_token_file_that_is_a_link_is_looked_at_and_mended_where_it_leads(
+    machine: Machine, token: Path
+) -> None:
+    link = machine.root / "link"
+    link.symlink_to(token.name)
+    assert token_file(facts_of(diagnose(machine, link))) == TokenFile(True, "400", "root", 24)
+    token.chmod(0o644)
+    token.write_bytes(b"dp.st.prd.abcdefgh12345\r\n")
+    assert remedy(machine, "token", TT_TOKEN_FILE=str(link)).status == 0
+    assert link.is_symlink()
+    assert token.read_bytes() == b"dp.st.prd.abcdefgh12345"
+    assert token.stat().st_mode & 0o777 == 0o400
+
+
 def test_only_a_container_of_the_project_is_restarted(machine: Machine, token: Path) -> None:
     told(machine, "project", "somebody-elses")
     ran = remedy(machine, "restart", TT_CONTAINER="theirs")
