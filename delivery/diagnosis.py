@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from delivery import diagnosis_access, diagnosis_containers, diagnosis_machine, diagnosis_stores
 from delivery.diagnosis_words import Told, causes_told, lines_told
 from delivery.findings import RANKING, Cause, Confidence, Finding, Remedy
-from delivery.host_facts import HostFacts
+from delivery.host_facts import PARTS, HostFacts
 from delivery.scene import Scene
 
 Rule = Callable[[Scene, HostFacts], Iterable[Finding]]
@@ -105,6 +105,7 @@ def unreachable(scene: Scene, evidence: Sequence[str], told: Told | None = None)
             "sudo systemctl status amazon-ssm-agent; df -h; its role needs "
             "AmazonSSMManagedInstanceCore; if it hangs: aws ec2 reboot-instances"
         ),
+        unseen=PARTS,
     )
     return [silent, *heard]
 
@@ -113,6 +114,7 @@ def unread(scene: Scene, answer: Told, told: Told | None = None) -> list[Finding
     """The findings on a host whose answer to the diagnosis itself cannot be used."""
     heard = [*causes_told(scene, answer, None), *(causes_told(scene, told, None) if told else ())]
     findings = _merged([], heard) or [_unexplained(scene, answer, None)]
+    findings = [dataclasses.replace(finding, unseen=PARTS) for finding in findings]
     return explained(sorted(findings, key=lambda f: RANKING.index(f.cause)))
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 from delivery.findings import Action, Cause, Confidence, Finding, Remedy
 from delivery.host_facts import (
+    PARTS,
     ContainerFacts,
     Disk,
     HostFacts,
@@ -61,6 +62,7 @@ def engine_down(scene: Scene, facts: HostFacts) -> Iterator[Finding]:
             Confidence.CERTAIN,
             ("docker version: no answer of a server within 10 s",),
             Remedy("sudo systemctl status docker; sudo systemctl restart docker"),
+            unseen=PARTS - {"disks"},
         )
 
 

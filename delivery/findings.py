@@ -78,7 +78,8 @@ class Remedy:
 class Finding:
     """One thing that is wrong on one host, free of secrets and short enough to read.
 
-    ``because`` names the finding that brings this one about, if there is one.
+    ``because`` names the finding that brings this one about, if there is one; ``unseen`` the
+    parts of the host's facts that could not be read because of it.
     """
 
     cause: Cause
@@ -88,6 +89,7 @@ class Finding:
     evidence: tuple[str, ...]
     remedy: Remedy
     because: str = ""
+    unseen: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         lines = dict.fromkeys(redact(line)[:_LONGEST_LINE].rstrip() for line in self.evidence)

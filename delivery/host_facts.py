@@ -17,6 +17,15 @@ Text = Annotated[str, AfterValidator(redact)]
 Lines = tuple[Text, ...]
 
 
+PARTS = frozenset(
+    {
+        "disks", "memory", "containers", "token", "registry", "compose", "names", "postgres",
+        "redis", "ports", "kernel", "actuator", "events", "logs",
+    }
+)  # fmt: skip
+"""What ``diagnose.sh`` looks at, by the names of the fields below."""
+
+
 class ContainerFacts(BaseModel):
     """One container of the project; ``memory`` is its limit in bytes, 0 for none."""
 

@@ -4,11 +4,20 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from delivery.findings import Finding, findings_section
+from delivery.findings import Action, Finding, findings_section
+from delivery.host_facts import PARTS
 from delivery.markdown import code, escape, table
 from delivery.redaction import redact
 
 MOST_ATTEMPTS = 10
+
+_READ_FROM = {
+    Action.RESTART: frozenset({"containers", "actuator", "events"}),
+    Action.INIT_CLUSTER: frozenset({"redis"}),
+    Action.TOKEN: frozenset({"token"}),
+    Action.PRUNE: frozenset({"disks"}),
+}
+"""The parts of the facts that tell whether a remedy has helped."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,8 +108,23 @@ def next_to_mend(
     return next((f for f in findings if f.remedy.action and f.key not in tried), None)
 
 
-def is_gone(finding: Finding, findings: Sequence[Finding]) -> bool:
-    """Whether a second look shows neither the finding nor another about the same container."""
+def is_hidden(finding: Finding, findings: Sequence[Finding], everywhere: str) -> bool:
+    """Whether a second look could not read what would tell of the finding.
+
+    ``everywhere`` is the host in findings that are about all of the environment's.
+    """
+    action = finding.remedy.action
+    needed = _READ_FROM[action] if action else PARTS
+    return any(each.unseen & needed for each in findings if each.host in (finding.host, everywhere))
+
+
+def is_gone(finding: Finding, findings: Sequence[Finding], everywhere: str) -> bool:
+    """Whether a second look shows neither the finding nor another about the same container.
+
+    A look that saw nothing of it shows nothing: that is never gone.
+    """
+    if is_hidden(finding, findings, everywhere):
+        return False
     container = finding.remedy.container
     return not any(
         each.key == finding.key or (container and each.remedy.container == container)

@@ -17,7 +17,7 @@ from delivery.findings import Action, Finding
 from delivery.host_facts import HostFacts
 from delivery.host_script import HostAnswer
 from delivery.host_state import PrunedImages
-from delivery.mending import Attempt, is_gone
+from delivery.mending import Attempt, is_gone, is_hidden
 from delivery.scene import Scene
 from tasks.bounded import within
 from tasks.hosts import layout_inputs
@@ -188,8 +188,8 @@ def mend(
 ) -> tuple[Attempt, list[Finding]]:
     """Apply a finding's remedy and look again; the attempt, and what there is to see now.
 
-    It counts as fixed only if a second look no longer shows it; what needs a while to come
-    up is given a while.
+    It counts as fixed only if a second look has read what told of it and no longer shows it;
+    what needs a while to come up is given a while.
     """
     try:
         _apply(target, finding)
@@ -198,10 +198,12 @@ def mend(
     began = clock()
     while True:
         seen = look(target)
-        if is_gone(finding, seen):
+        if is_gone(finding, seen, target.tag_value):
             return Attempt(finding, fixed=True), seen
         if clock() - began > _CONFIRM_SECONDS:
-            return Attempt(finding, fixed=False, words="a second look still shows it"), seen
+            hidden = is_hidden(finding, seen, target.tag_value)
+            words = "a second look could not see it" if hidden else "a second look still shows it"
+            return Attempt(finding, fixed=False, words=words), seen
         sleep(3)
 
 

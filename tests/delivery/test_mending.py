@@ -1,7 +1,17 @@
 import dataclasses
 
+from delivery.diagnosis import diagnose, unreachable, unread
+from delivery.diagnosis_words import Told
 from delivery.findings import Action, Cause, Confidence, Finding, Remedy
-from delivery.mending import MOST_ATTEMPTS, Attempt, Diagnosis, is_gone, next_to_mend
+from delivery.mending import (
+    MOST_ATTEMPTS,
+    Attempt,
+    Diagnosis,
+    is_gone,
+    is_hidden,
+    next_to_mend,
+)
+from tests.delivery.facts import SCENE, facts
 from tests.delivery.test_findings import FOLLOWS, STOPPED
 
 TOKEN = Finding(
@@ -71,7 +81,27 @@ def test_there_is_an_end_to_attempts() -> None:
 def test_a_finding_is_gone_when_nothing_is_said_of_its_container_any_more() -> None:
     starting = dataclasses.replace(STOPPED, cause=Cause.SLOW_START)
     elsewhere = dataclasses.replace(STOPPED, host="TT-ec2-2")
-    assert is_gone(STOPPED, [TOKEN, FOLLOWS, elsewhere])
-    assert not is_gone(STOPPED, [STOPPED])
-    assert not is_gone(STOPPED, [starting])
-    assert not is_gone(TOKEN, [TOKEN])
+    assert is_gone(STOPPED, [TOKEN, FOLLOWS, elsewhere], "all")
+    assert not is_gone(STOPPED, [STOPPED], "all")
+    assert not is_gone(STOPPED, [starting], "all")
+    assert not is_gone(TOKEN, [TOKEN], "all")
+
+
+def test_a_finding_is_not_gone_when_nothing_could_be_read_of_it() -> None:
+    scene = dataclasses.replace(SCENE, host=STOPPED.host)
+    broken = unread(scene, Told("diagnose", "It broke.", "no space left on device"))
+    no_engine = diagnose(scene, facts(engine=""))
+    for seen in (unreachable(scene, ["ConnectionLost"]), broken, no_engine):
+        assert is_hidden(STOPPED, seen, "all")
+        assert not is_gone(STOPPED, seen, "all")
+        assert not is_gone(TOKEN, seen, "all")
+
+
+def test_what_hides_one_finding_need_not_hide_another() -> None:
+    full = dataclasses.replace(TOKEN, remedy=Remedy("docker image prune -f", Action.PRUNE))
+    assert is_gone(full, diagnose(SCENE, facts(engine="")), "all")
+    elsewhere = dataclasses.replace(SCENE, host="TT-ec2-2")
+    assert is_gone(STOPPED, unreachable(elsewhere, ["ConnectionLost"]), "all")
+    everywhere = dataclasses.replace(SCENE, host="all")
+    assert not is_gone(STOPPED, unreachable(everywhere, ["AWS did not answer."]), "all")
+    assert is_hidden(FOLLOWS, unreachable(everywhere, ["AWS did not answer."]), "all")

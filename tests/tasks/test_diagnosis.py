@@ -188,6 +188,20 @@ class TestMending:
         assert causes(left) == ["token-file"]
         assert 90 < sum(clock.sleeps) < 100
 
+    def test_a_second_look_that_sees_nothing_confirms_nothing(
+        self, target: FakeEnvironment, world: HostWorld
+    ) -> None:
+        class Frozen(HostWorld):
+            def _remedy(self, inputs: object) -> dict[str, str]:
+                self.fail("diagnose", Ended("Execution Timed Out"), times=40)
+                return {"action": "token"}
+
+        target.hosts.worlds["TT-ec2-1"] = Frozen(facts=EXPOSED)
+        clock = FakeClock()
+        attempt, left = mend.fn(target, look(target)[0], sleep=clock.sleep, clock=clock)
+        assert (attempt.fixed, attempt.words) == (False, "a second look could not see it")
+        assert causes(left) == ["host-unreachable"]
+
     def test_a_remedy_that_fails_says_why(self, target: FakeEnvironment, world: HostWorld) -> None:
         world.facts = EXPOSED
         world.fail("remedy", failed("another deploy holds this host's lock"))
