@@ -3,7 +3,13 @@
 import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
-from delivery import diagnosis_access, diagnosis_containers, diagnosis_machine, diagnosis_stores
+from delivery import (
+    diagnosis_access,
+    diagnosis_containers,
+    diagnosis_machine,
+    diagnosis_stores,
+    diagnosis_unseen,
+)
 from delivery.diagnosis_words import Told, causes_told, lines_told
 from delivery.findings import RANKING, Cause, Confidence, Finding, Remedy
 from delivery.host_facts import PARTS, HostFacts
@@ -31,6 +37,7 @@ RULES: tuple[Rule, ...] = (
     diagnosis_containers.container_stopped,
     diagnosis_containers.container_unhealthy,
     diagnosis_containers.nothing_serves,
+    diagnosis_unseen.not_seen,
 )
 
 _APPLICATION = frozenset(
@@ -76,7 +83,8 @@ _SUREST = tuple(Confidence)
 
 
 def diagnose(scene: Scene, facts: HostFacts, told: Told | None = None) -> list[Finding]:
-    """The findings on one host, the one to look at first in front; empty on a host that is well.
+    """The findings on one host, the one to look at first in front; empty on a host that is well
+    and could be seen.
 
     ``told`` is how a deploy failed: what explains that comes before anything else, and there is
     at least one finding then.
@@ -86,7 +94,7 @@ def diagnose(scene: Scene, facts: HostFacts, told: Told | None = None) -> list[F
         seen = [f for f in seen if f.cause in (Cause.DISK_FULL, Cause.ENGINE_DOWN)]
     heard = list(causes_told(scene, told, facts)) if told else []
     findings = _merged(seen, heard)
-    if told and all(f.cause is Cause.TOKEN_FILE for f in findings):
+    if told and all(f.cause in (Cause.TOKEN_FILE, Cause.NOT_SEEN) for f in findings):
         findings.append(_unexplained(scene, told, facts))
     return explained(sorted(findings, key=lambda f: _rank(f, heard)))
 

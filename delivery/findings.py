@@ -39,6 +39,7 @@ class Cause(enum.StrEnum):
     NOTHING_SERVES = "nothing-serves"
     COMMAND_FAILED = "command-failed"
     HEALTH_TIMED_OUT = "health-timed-out"
+    NOT_SEEN = "not-seen"
     TOKEN_FILE = "token-file"  # noqa: S105 - no password
 
 

@@ -92,6 +92,7 @@ class HostFacts(HostAnswer):
     events: Lines = ()
     last_failure: Text = ""
     logs: Text = ""
+    unseen: tuple[str, ...] = ()
     left_out: str = ""
 
 

@@ -13,15 +13,42 @@ need TT_PROJECT TT_CLONE TT_COMPOSE_FILE TT_APP_SERVICE TT_APP_PORT TT_TOKEN_FIL
 work=$(own_folder diagnosis)
 clean_up() { rm -rf "$work"; }
 trap 'exit 143' TERM INT HUP
-secrets=() values=() github_token="" doppler_answered=false facts="" left_out=""
+secrets=() values=() github_token="" doppler_answered=false facts="" left_out="" parts=() part=engine
 project_filter="label=com.docker.compose.project=$TT_PROJECT"
-docker() { timeout 10 docker "$@"; }
+
+# A list that does not come hides what it would have listed, and so does any call that hangs.
+docker() {
+    local status=0
+    timeout --kill-after=2 10 docker "$@" || status=$?
+    case "$status/$1" in
+    0/* | 141/*) ;; # 141: its reader had heard enough
+    124/* | 137/* | */ps | */info | */events) : >"$work/$part.missed" ;;
+    esac
+    return "$status"
+}
 
 # part NAME COMMAND...: starts a part beside the others; what it prints is kept under its name.
 part() {
     local name=$1
     shift
-    (set +eo pipefail && "$@") >"$work/$name" 2>/dev/null &
+    parts+=("$name")
+    (set +eo pipefail && part=$name && "$@" && : >"$work/$name.seen") >"$work/$name" 2>/dev/null 3>&- &
+}
+
+# Waits for all parts, but not for ever: an answer without some of them is better than none.
+wait_for_parts() {
+    local late
+    while [ -n "$(jobs -pr)" ] && ((SECONDS < ${TT_LOOK_SECONDS:-29})); do sleep 0.05; done
+    read -ra late <<<"$(jobs -pr | paste -sd' ')"
+    [ ${#late[@]} = 0 ] || kill "${late[@]}" 2>/dev/null || true
+}
+
+# The parts that did not come to an end, or met a Docker that did not answer.
+unseen_parts() {
+    local name
+    for name in "${parts[@]}"; do
+        [ -e "$work/$name.seen" ] && [ ! -e "$work/$name.missed" ] || echo "$name"
+    done
 }
 
 # --- The engine and the containers ----------------------------------------------------------
@@ -31,7 +58,7 @@ all_containers() {
 }
 
 containers() {
-    local ids row
+    local ids row rows
     ids=$(all_containers)
     [ -n "$ids" ] || return 0
     row='{"service":{{json (index .Config.Labels "com.docker.compose.service")}}'
@@ -42,7 +69,8 @@ containers() {
     row+=',"memory":{{.HostConfig.Memory}}'
     row+=',"ports":"{{range .HostConfig.PortBindings}}{{range .}}{{.HostPort}} {{end}}{{end}}"}'
     # shellcheck disable=SC2086 # ids are hexadecimal words
-    docker inspect --type container --format "$row" $ids
+    rows=$(docker inspect --type container --format "$row" $ids)
+    [ -n "$rows" ] && printf '%s\n' "$rows"
 }
 
 # One line a thing that befell a container lately: time|what|service|container|exit code.
@@ -93,7 +121,7 @@ actuator() {
 
 # Inside the first node that runs: its environment or its file has the password.
 redis() {
-    local node container="" ask
+    local node container="" ask said
     # shellcheck disable=SC2016 # expanded in the container
     ask='[ -n "${REDISCLI_AUTH:-}" ] || REDISCLI_AUTH=$(cat /run/secrets/redis_password 2>/dev/null)
     export REDISCLI_AUTH
@@ -112,7 +140,8 @@ redis() {
         [ -z "$container" ] || break
     done
     [ -n "$container" ] || return 0
-    timeout 25 docker exec --env "NODES=$TT_REDIS_NODES" "$container" sh -c "$ask" | head -c 2600
+    said=$(timeout 25 docker exec --env "NODES=$TT_REDIS_NODES" "$container" sh -c "$ask")
+    [ -n "$said" ] && printf '%s\n' "${said:0:2600}"
 }
 
 # Does it accept connections, and does it let the application's user in?
@@ -151,7 +180,7 @@ ports() {
     local port wanted
     # shellcheck disable=SC2046 # ids are hexadecimal words
     wanted=$(docker inspect --type container --format '{{range .HostConfig.PortBindings}}{{range .}}{{println .HostPort}}{{end}}{{end}}' $(all_containers) | sort -u)
-    ss -H -ltnp 2>/dev/null >"$work/listening"
+    ss -H -ltnp 2>/dev/null >"$work/listening" || return 1
     for port in $wanted; do
         awk -v port="$port" '{ n = split($4, part, ":") } part[n] == port { print port "|" $NF; exit }' "$work/listening"
     done | sed -E 's/users:\(\("([^"]*)",pid=([0-9]*).*/\1 (process \2)/' | cut -c 1-100
@@ -255,22 +284,25 @@ last_image() { tail -n 1 "$tt_state/releases.jsonl" 2>/dev/null | grep -o '"imag
 
 # Services that have no container, images that are not here, or why Compose cannot say.
 compose_view() {
-    local pair image service has
+    local pair image images service has status=0
     APP_IMAGE=$(last_image)
     [ -n "$APP_IMAGE" ] && $doppler_answered || return 0
     for pair in "${secrets[@]}"; do export "${pair?}"; done
     export APP_IMAGE ALERTMANAGER_CONFIG=unread
     compose_files
-    if ! timeout 10 "${compose[@]}" config --services >"$work/services" 2>"$work/compose.said"; then
+    timeout 10 "${compose[@]}" config --services >"$work/services" 2>"$work/compose.said" || status=$?
+    [ "$status" != 124 ] || return 1
+    if [ "$status" != 0 ]; then
         printf 'error %s\n' "$(grep . "$work/compose.said" | tail -n 1 | masked | cut -c 1-400)"
         return
     fi
-    has=$(docker ps --all --filter "$project_filter" --format '{{.Label "com.docker.compose.service"}}')
+    has=$(docker ps --all --filter "$project_filter" --format '{{.Label "com.docker.compose.service"}}') || return 1
     while read -r service; do
         grep -qx -- "$service" <<<"$has" || printf 'service %s\n' "$service"
     done <"$work/services"
-    timeout 10 "${compose[@]}" config --images 2>/dev/null | sort -u | while read -r image; do
-        docker image inspect "$image" >/dev/null 2>&1 || printf 'image %s\n' "$image"
+    images=$(timeout 10 "${compose[@]}" config --images 2>/dev/null) || return 1
+    grep . <<<"$images" | sort -u | while read -r image; do
+        docker image inspect "$image" >/dev/null 2>&1 || [ $? != 1 ] || printf 'image %s\n' "$image"
     done
 }
 
@@ -295,9 +327,9 @@ part redis redis
 part kernel kernel
 part ports ports
 part names names
-disks >"$work/disks" || true
-memory >"$work/memory" || true
-token >"$work/token" || true
+part disks disks
+part memory memory
+part token token
 ask_doppler
 sort_values
 # What may hold a value and is cut waits until the values are known.
@@ -307,10 +339,11 @@ part postgres postgres
 part registry registry
 part compose compose_view
 cp "$tt_run/last-failure" "$work/last_failure" 2>/dev/null || true
-wait
+wait_for_parts
 
 add engine "$(json_string "$engine")"
 add now "$(date +%s)"
+add unseen "$(unseen_parts | json_lines)"
 add doppler_answered "$doppler_answered"
 add registry_asked "$([ -n "$github_token" ] && echo true || echo false)"
 add_lines disks

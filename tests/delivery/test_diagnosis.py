@@ -136,6 +136,8 @@ any_facts = st.builds(
     engine=st.sampled_from(["", "28"]),
     doppler_answered=st.booleans(),
     registry_asked=st.booleans(),
+    unseen=st.lists(st.sampled_from(["containers", "redis", "odd"]), max_size=3).map(tuple),
+    left_out=st.sampled_from(["", "containers logs", "last_failure"]),
     containers=st.lists(one_container, max_size=4).map(tuple),
     **dict.fromkeys(LISTS, lines.map(tuple)),
     **dict.fromkeys(TEXTS, texts),

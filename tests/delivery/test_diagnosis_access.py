@@ -46,8 +46,8 @@ def test_a_doppler_that_is_away_is_not_a_refused_token() -> None:
     assert causes(doppler="Doppler Error: context deadline exceeded", **REFUSED) == ["doppler-away"]
 
 
-def test_a_host_that_did_not_say_how_its_token_stands_gets_no_finding_for_it() -> None:
-    assert causes(token="", **REFUSED) == []
+def test_of_a_token_file_that_was_not_looked_at_nothing_else_is_claimed() -> None:
+    assert causes(token="", **REFUSED) == ["not-seen"]
 
 
 @pytest.mark.parametrize(

@@ -97,6 +97,12 @@ def test_a_finding_is_not_gone_when_nothing_could_be_read_of_it() -> None:
         assert not is_gone(TOKEN, seen, "all")
 
 
+def test_a_part_that_was_not_read_hides_what_is_read_from_it() -> None:
+    seen = diagnose(SCENE, facts(unseen=["containers"]))
+    assert is_hidden(STOPPED, seen, "all")
+    assert is_gone(TOKEN, seen, "all")
+
+
 def test_what_hides_one_finding_need_not_hide_another() -> None:
     full = dataclasses.replace(TOKEN, remedy=Remedy("docker image prune -f", Action.PRUNE))
     assert is_gone(full, diagnose(SCENE, facts(engine="")), "all")

@@ -1,12 +1,15 @@
 """host/diagnose.sh and host/remedy.sh by a real bash, with a docker and a doppler of our own."""
 
+import time
 from pathlib import Path
 from shlex import quote
 
 import pytest
 
+from delivery.diagnosis import diagnose as find
 from delivery.host_facts import HostFacts, TokenFile, token_file
 from delivery.host_script import read_answer
+from tests.delivery.facts import SCENE
 from tests.host.running import Machine, Ran
 
 SECRETS = {
@@ -41,7 +44,7 @@ echo "$*" >>"$0.calls"
 case "$*" in
 version*) echo 28.5.2 ;;
 login*) cat >"$0.password"; echo "Error: unauthorized, not $(cat "$0.password")" >&2; exit 1 ;;
-ps*--quiet*) cat "$0.ids" 2>/dev/null ;;
+ps*--quiet*) cat "$0.ids" 2>/dev/null || true ;;
 inspect*compose.project*) cat "$0.project" 2>/dev/null ;;
 inspect*compose.service*) cat "$0.rows" 2>/dev/null ;;
 inspect*State.Status*) cat "$0.states" 2>/dev/null ;;
@@ -62,9 +65,10 @@ def token(machine: Machine) -> Path:
     return path
 
 
-def diagnose(machine: Machine, token: Path) -> Ran:
+def diagnose(machine: Machine, token: Path, **inputs: str) -> Ran:
     return machine.run_file(
         "diagnose",
+        **inputs,
         TT_PROJECT="tt",
         TT_CLONE=str(machine.root),
         TT_COMPOSE_FILE="docker-compose.yml",
@@ -96,6 +100,32 @@ def test_a_host_tells_how_it_stands(machine: Machine, token: Path) -> None:
     assert facts.disks
     assert {line.split()[0] for line in facts.memory} == {"MemTotal", "MemAvailable"}
     assert "localhost|yes" in facts.names
+    assert (facts.unseen, facts.left_out) == ((), "")
+
+
+@pytest.mark.parametrize("how", ["exit 1", "sleep 20"], ids=["fails", "hangs"])
+def test_what_docker_does_not_list_is_told_as_unseen(
+    machine: Machine, token: Path, how: str
+) -> None:
+    machine.program("docker", f'case "$1" in ps | inspect) {how} ;; esac\n{DOCKER}')
+    began = time.monotonic()
+    facts = facts_of(
+        diagnose(machine, token, TT_LOOK_SECONDS="2", TT_REDIS_NODES="redis-node-1:7000")
+    )
+    assert time.monotonic() - began < 8
+    assert facts.engine == "28.5.2"
+    assert {"containers", "redis", "postgres", "logs", "actuator"} <= set(facts.unseen)
+    assert not {"disks", "token", "memory", "registry", "events"} & set(facts.unseen)
+    causes = [finding.cause for finding in find(SCENE, facts)]
+    assert "not-seen" in causes
+
+
+def test_a_compose_that_hangs_is_no_broken_file(machine: Machine, token: Path) -> None:
+    machine.state.mkdir(exist_ok=True)
+    (machine.state / "releases.jsonl").write_text('{"image":"app@sha256:1"}\n')
+    machine.program("docker", f'[ "$1" != compose ] || exit 124\n{DOCKER}')
+    facts = facts_of(diagnose(machine, token))
+    assert (facts.unseen, facts.compose) == (("compose",), ())
 
 
 def test_nothing_is_left_behind_and_nothing_is_changed(machine: Machine, token: Path) -> None:
