@@ -215,17 +215,20 @@ ask_doppler() {
     values=("$DOPPLER_TOKEN")
     while IFS= read -r -d '' pair; do
         case "$pair" in
-        TT_STATUS=*) status=${pair#*=} ;;
-        TT_* | PATH=* | HOME=* | DOPPLER_TOKEN=*) ;;
+        status\ of\ doppler=*) status=${pair#*=} ;;
+        PATH=* | HOME=* | DOPPLER_TOKEN=*) ;;
         GITHUB_TOKEN=*) github_token=${pair#*=} secrets+=("$pair") values+=("${pair#*=}") ;;
-        *) secrets+=("$pair") && keep_from_sight "$pair" ;;
+        *) is_input "${pair%%=*}" || { secrets+=("$pair") && keep_from_sight "$pair"; } ;;
         esac
     done < <(set +e && timeout 15 env --ignore-environment PATH="$PATH" HOME="$HOME" DOPPLER_TOKEN="$DOPPLER_TOKEN" \
         doppler run --no-fallback --project "$DOPPLER_PROJECT" --config "$DOPPLER_CONFIG" -- env -0 2>"$work/doppler" </dev/null
-        printf 'TT_STATUS=%s\0' $?)
+        printf 'status of doppler=%s\0' $?)
     [ "$status" != 0 ] || doppler_answered=true
     [ "$status" != 124 ] || echo "no answer within 15 s" >>"$work/doppler"
 }
+
+# Whether a name is one of our own inputs: none of Doppler's has been exported by then.
+is_input() { [[ $1 == TT_* && -v $1 ]]; }
 
 # Which values may be seen by nobody: all of six characters and more, but for those that tell by
 # their name that they are settings, for numbers, and for addresses without a login or a query. To

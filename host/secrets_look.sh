@@ -21,6 +21,9 @@ look_secrets() {
     local began=$SECONDS said
     read_token || { printf '{"state":"no token"}' && return 0; }
     load_what_last_ran
+    # Whatever else begins with TT_ in there is Doppler's.
+    tt_inputs=" $(compgen -e TT_ | paste -sd' ') "
+    export tt_inputs
     while true; do
         timeout --kill-after=2 60 doppler run --no-fallback --project "$DOPPLER_PROJECT" \
             --config "$DOPPLER_CONFIG" -- bash -c "$(declare -f inside_doppler inside_names inside_schema inside_registry registry_get \
@@ -76,8 +79,9 @@ inside_doppler() {
 inside_names() {
     local name filled="" empty=""
     for name in $(compgen -e); do
+        [[ $tt_inputs != *" $name "* ]] || continue
         case "$name" in
-        TT_* | tt_looks | DOPPLER_TOKEN | APP_IMAGE | APP_VERSION | APP_REVISION | HOME | PATH | PWD | OLDPWD | SHLVL | _) ;;
+        tt_inputs | tt_looks | DOPPLER_TOKEN | APP_IMAGE | APP_VERSION | APP_REVISION | HOME | PATH | PWD | OLDPWD | SHLVL | _) ;;
         *) if [ -n "${!name}" ]; then filled+="$name"$'\n'; else empty+="$name"$'\n'; fi ;;
         esac
     done

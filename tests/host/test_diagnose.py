@@ -120,6 +120,20 @@ def test_what_docker_does_not_list_is_told_as_unseen(
     assert "not-seen" in causes
 
 
+def test_a_secret_whose_name_begins_like_our_inputs_reaches_compose_and_is_masked(
+    machine: Machine, token: Path
+) -> None:
+    machine.state.mkdir(exist_ok=True)
+    (machine.state / "releases.jsonl").write_text('{"image":"app@sha256:1"}\n')
+    says = 'echo "project $TT_PROJECT, secret ${TT_API_SECRET:?}, status $TT_STATUS" >&2; exit 1'
+    machine.program("docker", f'if [ "$1" = compose ]; then {says}; fi\n{DOCKER}')
+    given = "export TT_API_SECRET=swordfish TT_STATUS=9 TT_PROJECT=theirs"
+    machine.program("doppler", DOPPLER.replace("exec", f"{given}\nexec"))
+    facts = facts_of(diagnose(machine, token))
+    assert facts.doppler_answered
+    assert facts.compose == ("error project tt, secret [redacted], status 9",)
+
+
 def test_a_compose_that_hangs_is_no_broken_file(machine: Machine, token: Path) -> None:
     machine.state.mkdir(exist_ok=True)
     (machine.state / "releases.jsonl").write_text('{"image":"app@sha256:1"}\n')
