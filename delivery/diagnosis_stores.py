@@ -133,8 +133,8 @@ def redis_not_initialised(scene: Scene, facts: HostFacts) -> Iterator[Finding]:
         Confidence.CERTAIN,
         (*(node.in_words for node in broken), *_initialisation(scene, facts)),
         Remedy(
-            f"docker start {scene.layout.project}-{scene.layout.init_service}-1   # looks, mends, "
-            f"never resets. {_NOT_OURS}",
+            f"{scene.compose_up(f'--force-recreate {scene.layout.init_service}')}"
+            f"   # looks, mends, never resets. {_NOT_OURS}",
             Action.INIT_CLUSTER if scene.layout.init_service else None,
         ),
     )

@@ -21,6 +21,20 @@ class Scene:
         """A ``docker compose`` command as it is typed on the host."""
         return f"docker compose -p {self.layout.project} {words}"
 
+    def compose_up(self, words: str) -> str:
+        """``docker compose up`` as it is typed on the host, with the secrets of today.
+
+        The compose file demands the deploy's own two values by name; no service that is
+        started so may have either.
+        """
+        folder, _, file = f"{self.layout.clone}/{self.layout.compose_file}".rpartition("/")
+        return (
+            f"sudo bash -c 'cd {folder}; APP_IMAGE=unchanged ALERTMANAGER_CONFIG=unchanged "
+            f'DOPPLER_TOKEN=$(tr -d "\\r\\n" < {self.layout.token_file}) '
+            f"doppler run -p {self.doppler_project} -c {self.doppler_config} -- "
+            f"docker compose -p {self.layout.project} -f {file} up --detach --no-deps {words}'"
+        )
+
     @property
     def deploy(self) -> str:
         """The command that starts a deploy again."""

@@ -91,12 +91,12 @@ start_data_stores() {
     fi
 }
 
-# Waits until a one-shot service's container has ended, and fails unless it ended well.
+# wait_for_one_shot SERVICE [SECONDS]: until its container has ended; fails unless it ended well.
 wait_for_one_shot() {
-    local container status
+    local container status seconds=${2:-240}
     container=$(docker ps --all --quiet --no-trunc --filter "label=com.docker.compose.project=$TT_PROJECT" \
         --filter "label=com.docker.compose.service=$1" --filter label=com.docker.compose.oneoff=False)
-    status=$(timeout 240 docker wait "$container") || fail "$1 did not end within 240 s" "docker logs $container"
+    status=$(timeout "$seconds" docker wait "$container") || fail "$1 did not end within $seconds s" "docker logs $container"
     [ "$status" = 0 ] || {
         docker logs --tail 30 "$container"
         fail "$1 ended with status $status" "docker compose -p $TT_PROJECT logs $1"

@@ -4,6 +4,8 @@
 # What could lose data (removing a volume, CLUSTER RESET) is not here and never will be.
 # shellcheck source=host/lib.sh
 [ -n "${tt_log:-}" ] || . "$(dirname "$0")/lib.sh"
+# shellcheck source=host/compose.sh
+declare -F wait_for_one_shot >/dev/null || . "$(dirname "$0")/compose.sh"
 open_log
 need TT_ACTION TT_PROJECT
 take_lock
@@ -23,17 +25,17 @@ restart_container() {
     timeout 120 docker restart --time 30 "$TT_CONTAINER" || fail "$TT_CONTAINER did not start" "docker logs --tail 50 $TT_CONTAINER"
 }
 
-# The initialisation looks first and never resets a node (stack/docker/redis/init-cluster.sh).
+# The initialisation looks first and never resets a node (stack/docker/redis/init-cluster.sh). In a
+# new container, as a deploy starts it: an old one has the password that it was made with.
 initialise_cluster() {
     need TT_INIT_SERVICE
-    local container status
-    container=$(docker ps --all --quiet --no-trunc --filter "label=com.docker.compose.project=$TT_PROJECT" \
-        --filter "label=com.docker.compose.service=$TT_INIT_SERVICE" --filter label=com.docker.compose.oneoff=False)
-    [ -n "$container" ] || fail "$TT_INIT_SERVICE has no container: a deploy makes it"
-    docker start "$container"
-    status=$(timeout 150 docker wait "$container") || fail "$TT_INIT_SERVICE did not end within 150 s" "docker logs $container"
-    docker logs --tail 20 "$container"
-    [ "$status" = 0 ] || fail "$TT_INIT_SERVICE ended with status $status" "docker compose -p $TT_PROJECT logs $TT_INIT_SERVICE"
+    load_doppler_token
+    compose_files
+    # The compose file demands both by name; this service has neither.
+    export APP_IMAGE=unchanged ALERTMANAGER_CONFIG=unchanged
+    with_secrets "${compose[@]}" up --detach --no-deps --force-recreate "$TT_INIT_SERVICE" ||
+        explain_secrets_failure "$TT_INIT_SERVICE did not start: $(tail -n 1 "$tt_log")"
+    wait_for_one_shot "$TT_INIT_SERVICE" 150
 }
 
 # Root's, for root alone, without line ends; of two lines nobody but a person knows which counts.

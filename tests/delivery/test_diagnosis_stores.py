@@ -124,3 +124,15 @@ def test_an_environment_without_an_initialisation_has_nothing_to_run() -> None:
 
 def test_stores_that_are_well_are_no_finding() -> None:
     assert causes(containers=[APP, container("postgres"), container("redis-node-1")]) == []
+
+
+def test_the_initialisation_is_typed_so_that_it_gets_the_secrets_of_today() -> None:
+    (found,) = findings(redis="node redis-node-1\ncluster_state:fail\n")
+    command, _, _ = found.remedy.command.partition("   #")
+    assert command == (
+        "sudo bash -c 'cd /dockerProjects/tt-src/WEB7_9_B2ST_BE/docker; "
+        "APP_IMAGE=unchanged ALERTMANAGER_CONFIG=unchanged "
+        'DOPPLER_TOKEN=$(tr -d "\\r\\n" < /etc/tt-secrets/doppler-token) '
+        "doppler run -p tt -c prd -- docker compose -p tt -f docker-compose.yml "
+        "up --detach --no-deps --force-recreate redis-cluster-init'"
+    )

@@ -298,15 +298,44 @@ def test_only_a_container_of_the_project_is_restarted(machine: Machine, token: P
     assert "restart --time 30 tt-app-1" in (machine.programs / "docker.calls").read_text()
 
 
+def initialise(machine: Machine, token: Path) -> Ran:
+    return remedy(
+        machine,
+        "init-cluster",
+        TT_INIT_SERVICE="init",
+        TT_TOKEN_FILE=str(token),
+        TT_DOPPLER_PROJECT="tt",
+        TT_DOPPLER_CONFIG="prd",
+        TT_CLONE=str(machine.root),
+        TT_COMPOSE_FILE="docker-compose.yml",
+    )
+
+
+def test_the_initialisation_gets_a_new_container_with_the_password_of_today(
+    machine: Machine, token: Path
+) -> None:
+    passed = '[ "$1" != compose ] || echo "$REDIS_PASSWORD $APP_IMAGE" >"$0.passed"'
+    machine.program("docker", f"{passed}\n{DOCKER}")
+    told(machine, "ids", "abc")
+    ran = initialise(machine, token)
+    assert ran.status == 0, ran.printed
+    calls = (machine.programs / "docker.calls").read_text()
+    assert "up --detach --no-deps --force-recreate init\n" in calls
+    assert "start abc" not in calls
+    kept = (machine.programs / "docker.passed").read_text()
+    assert kept == f"{SECRETS['REDIS_PASSWORD']} unchanged\n"
+    assert SECRETS["REDIS_PASSWORD"] not in ran.printed
+
+
 def test_an_initialisation_that_fails_says_so(machine: Machine, token: Path) -> None:
     told(machine, "ids", "abc")
-    assert remedy(machine, "init-cluster", TT_INIT_SERVICE="init").status == 0
     told(machine, "status", "1")
-    ran = remedy(machine, "init-cluster", TT_INIT_SERVICE="init")
-    assert ran.result["failed"] == "init ended with status 1"
-    told(machine, "ids", "")
-    ran = remedy(machine, "init-cluster", TT_INIT_SERVICE="init")
-    assert "has no container" in ran.result["failed"]
+    assert initialise(machine, token).result["failed"] == "init ended with status 1"
+    machine.program("docker", 'echo "no such service: init" >&2; exit 1')
+    failed = initialise(machine, token).result["failed"]
+    assert failed == "init did not start: no such service: init"
+    machine.program("doppler", f"REFUSE=yes\n{DOPPLER}")
+    assert "Invalid Auth token" in initialise(machine, token).result["failed"]
 
 
 @pytest.mark.parametrize("action", ["volume-rm", "cluster-reset", "restart; rm -rf /", "prune"])
