@@ -97,7 +97,8 @@ def figures(
     """The figures of the deliveries that ended in the period.
 
     ``committed`` says, by the revision that was deployed, when the commits were made that
-    came with it for the first time.
+    came with it for the first time. A revision that is deployed again, for instance after a
+    rollback, brings nothing new: only its first deployment has a lead time.
     """
     told = sorted(
         (each for each in deliveries if since <= each.ended <= until), key=lambda each: each.ended
@@ -105,7 +106,8 @@ def figures(
     deployments = [each for each in told if each.is_deployment]
     leads = [
         (each.ended - moment).total_seconds()
-        for each in deployments
+        for each in _first_deployments(deliveries)
+        if since <= each.ended <= until
         for moment in committed.get(each.revision, ())
     ]
     failed = [(at, each) for at, each in enumerate(told) if _failed(told, at)]
@@ -121,6 +123,15 @@ def figures(
         restore_seconds=median(restored) if restored else None,
         unrestored=len(waits) - len(restored),
     )
+
+
+def _first_deployments(deliveries: Sequence[Delivery]) -> list[Delivery]:
+    """The first deployment of each revision, whenever it was."""
+    first: dict[str, Delivery] = {}
+    for each in sorted(deliveries, key=lambda each: each.ended):
+        if each.is_deployment:
+            first.setdefault(each.revision, each)
+    return list(first.values())
 
 
 def _failed(told: Sequence[Delivery], at: int) -> bool:

@@ -64,6 +64,17 @@ def test_lead_time_is_the_median_over_the_commits_that_came_with_deployments() -
     assert told.lead_seconds == 12 * 60
 
 
+def test_a_revision_that_is_deployed_again_has_the_lead_time_of_the_first_time() -> None:
+    # Live at minute 12 and, after a way back, again at minute 3002: the commit is 12 minutes old.
+    again = of(run(10, revision="x"), run(60, kind="rollback"), run(3000, revision="x"), x=[0])
+    assert (again.deployments, again.changes, again.lead_seconds) == (2, 1, 12 * 60)
+
+
+def test_a_revision_that_was_first_deployed_before_the_period_is_no_change_of_it() -> None:
+    told = of(run(-100, revision="x"), run(10, revision="x"), x=[-200])
+    assert (told.deployments, told.changes, told.lead_seconds) == (1, 0, None)
+
+
 @pytest.mark.parametrize(
     "outcome",
     [ROLLED_BACK, Outcome.ROLLBACK_FAILED, Outcome.NO_WAY_BACK, Outcome.FAILED, None],
