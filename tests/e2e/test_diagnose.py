@@ -25,6 +25,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
 
 WINDOW_SECONDS = 30
 SECONDS: dict[str, float] = {}
+INITIALISATION = "docker inspect --format '{{.Id}}' tt-redis-cluster-init-1"
 
 
 @pytest.fixture(scope="module")
@@ -152,12 +153,17 @@ class TestMending:
         self, delivering: Delivering, broken: Broken, target: Environment
     ) -> None:
         broken.cluster_unmade()
+        made = broken.sh(INITIALISATION)
         found = look_at(target, "cluster not initialised")
         assert found[0].cause == "redis-not-initialised", said(found)
         done = delivering.run("diagnose", "--fix")
         assert (done.status, done.outcome) == (0, "MENDED"), done.said
         assert done.answer["attempts"][0]["action"] == "init-cluster"
         assert done.answer["attempts"][0]["fixed"] is True
+        mended = broken.sh(INITIALISATION)
+        assert mended != made, "an old container has the password that it was made with"
+        broken.sh(found[0].remedy.command.removeprefix("sudo "))
+        assert broken.sh(INITIALISATION) not in (made, mended), "what is typed does the same"
 
 
 def test_a_slow_release_is_told_from_a_broken_one(
