@@ -214,6 +214,8 @@ def test_a_server_that_restarts_meanwhile_is_waited_for(
     server: PrefectServer, tmp_path: Path
 ) -> None:
     ended: list[Any] = []
+    # The run itself begins when the server is back: it is the client that is to wait.
+    server.run("prefect", "work-pool", "pause", "tt-deploy")
     following = threading.Thread(
         target=lambda: ended.append(run_the_workflow(server, tmp_path / "summary.md"))
     )
@@ -221,6 +223,7 @@ def test_a_server_that_restarts_meanwhile_is_waited_for(
     time.sleep(2)
     server.stop()
     server.start()
+    server.run("prefect", "work-pool", "resume", "tt-deploy")
     following.join(timeout=300)
     assert ended[0].returncode == 0, ended[0].stdout + ended[0].stderr
     assert (tmp_path / "summary.md").read_text().startswith("# DEPLOYED")
