@@ -18,6 +18,9 @@ public final class Database implements AutoCloseable {
         T with(Connection connection) throws SQLException;
     }
 
+    /** Of a request, for a connection: a machine short of processors takes seconds to make one. */
+    private static final long PATIENCE_SECONDS = 10;
+
     private final HikariDataSource pool;
 
     public Database(Settings settings, PoolMetrics metrics) {
@@ -28,12 +31,12 @@ public final class Database implements AutoCloseable {
         config.setPassword(settings.databasePassword());
         config.setMaximumPoolSize(settings.poolSize());
         config.setMinimumIdle(Math.min(2, settings.poolSize()));
-        config.setConnectionTimeout(1_000);
+        config.setConnectionTimeout(PATIENCE_SECONDS * 1_000);
         config.setValidationTimeout(500);
         config.setInitializationFailTimeout(-1);
         config.setMetricsTrackerFactory(metrics);
         config.addDataSourceProperty("ApplicationName", "tt-backend");
-        config.addDataSourceProperty("connectTimeout", "1");
+        config.addDataSourceProperty("connectTimeout", String.valueOf(PATIENCE_SECONDS));
         config.addDataSourceProperty("socketTimeout", "5");
         pool = new HikariDataSource(config);
     }
