@@ -155,7 +155,8 @@ class Broken:
         """The application's container made anew by hand, from what is not the image's digest."""
         last = {name: self.recorded(name) for name in ("image", "version", "revision")}
         up = (
-            f"cd {CLONE}/docker; DOPPLER_TOKEN=$(cat {TOKEN}) APP_VERSION={last['version']} "
+            f"cd {CLONE}/docker; ALERTMANAGER_CONFIG=unread "
+            f"DOPPLER_TOKEN=$(cat {TOKEN}) APP_VERSION={last['version']} "
             f"APP_REVISION={last['revision']} APP_IMAGE={{}} doppler run --project tt --config prd "
             "-- docker compose --project-name tt up --detach --no-deps --wait app"
         )
