@@ -99,6 +99,15 @@ def test_a_webhook_that_is_not_at_slack_does_not_reach_the_log(
     assert "Could not reach http://localhost:5013/services/[redacted]" in caplog.text
 
 
+def test_the_schema_that_is_remembered_is_the_one_that_prefect_makes() -> None:
+    made = Block.model_json_schema.__func__  # type: ignore[attr-defined]
+    for by_alias in (True, False):
+        asked = Environment.model_json_schema(by_alias=by_alias)
+        assert asked == made(Environment, by_alias=by_alias)
+        asked.clear()
+        assert Environment.model_json_schema(by_alias=by_alias)
+
+
 # --- on a server ------------------------------------------------------------------------
 
 

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from delivery.errors import Refused
+from blocks.buildx import Buildx
+from delivery.errors import BuildError, Refused
 from delivery.report import Outcome
 from flows.rollback import rollback
 from tests.fake_environment import SECRETS
@@ -102,7 +103,14 @@ def test_a_token_that_may_write_no_statuses_still_shows_the_deployment(world: Wo
     assert world.github.commit_states == []
 
 
-def test_a_build_that_fails_is_an_error_of_that_deployment(world: World) -> None:
-    any_report: Any = deployed(world)  # there is no image, and no engine that could build one
+def test_a_build_that_fails_is_an_error_of_that_deployment(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise BuildError("It does not compile.")
+
+    monkeypatch.setattr(Buildx, "build_and_push", broken)
+    any_report: Any = deployed(world)
+    assert any_report.failure.message == "It does not compile."
     assert any_report.outcome is Outcome.FAILED
     assert states(world) == [["in_progress", "error"]]
