@@ -30,12 +30,17 @@ def parser() -> argparse.ArgumentParser:
 
     top = argparse.ArgumentParser(prog="python -m lab", description="The cloud on one machine.")
     top.add_argument(
-        "--home", type=Path, default=default_home(), help="state directory (TT_LAB_HOME, .lab)"
+        "--home", type=_absolute, default=default_home(), help="state directory (TT_LAB_HOME, .lab)"
     )
     commands = top.add_subparsers(required=True, metavar="COMMAND")
     for module in (up, down, status, environment, execute, commit, faults, inspect):
         module.add_parser(commands)
     return top
+
+
+def _absolute(path: str) -> Path:
+    """One lab, however its home was written: its name is made from it, and git is told of it."""
+    return Path(path).absolute()
 
 
 if __name__ == "__main__":
