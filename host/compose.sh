@@ -21,8 +21,11 @@ read_compose_file() {
     configuration=$(with_secrets "${compose[@]}" config --hash '*' | sort)
 }
 
-# One hash over the definitions of all services: it tells bundles apart and hides nothing.
-configuration_hash() { sha256sum <<<"$configuration" | cut -d' ' -f1; }
+# configuration_hash APP: one hash over the definitions of all services, the application's being the one
+# that its container was made from: it tells bundles apart and hides nothing.
+configuration_hash() {
+    printf '%s\n' "$configuration" | sed "s/^$TT_APP_SERVICE .*/$TT_APP_SERVICE $1/" | sha256sum | cut -d' ' -f1
+}
 
 # The hash of one service's definition, as Compose labels its containers with it.
 definition_hash() { sed -n "s/^$1 //p" <<<"$configuration"; }

@@ -27,6 +27,10 @@ declare -F app_containers >/dev/null || . "$(dirname "$0")/application.sh"
 declare -F retire_spare >/dev/null || . "$(dirname "$0")/retiring.sh"
 # shellcheck source=host/takeover.sh
 declare -F start_candidate >/dev/null || . "$(dirname "$0")/takeover.sh"
+# shellcheck source=host/way_back.sh
+declare -F goes_back >/dev/null || . "$(dirname "$0")/way_back.sh"
+# shellcheck source=host/soak.sh
+declare -F soak >/dev/null || . "$(dirname "$0")/soak.sh"
 open_log
 need TT_APP_IMAGE TT_APP_SERVICE TT_APP_PORT TT_GENERATION TT_ATTEMPT TT_GATE_PASSES TT_GATE_SECONDS \
     TT_DRAIN_SECONDS TT_STOP_SECONDS
@@ -64,6 +68,6 @@ reload_monitoring
 measurements=$(measured)
 publish_receipt "$measurements"
 succeed "\"changed\":$(changed_services "$services_before" | json_lines)" \
-    "\"configuration\":$(json_string "$(configuration_hash)")" \
+    "\"configuration\":$(json_string "$(configuration_hash "$(definition_of "$admitted")")")" \
     "\"since_switch\":$(seconds_since_switch)" \
     "\"note\":$(json_string "$note")" "\"receipt\":$measurements"

@@ -28,6 +28,10 @@ declare -F app_containers >/dev/null || . "$(dirname "$0")/application.sh"
 declare -F retire_spare >/dev/null || . "$(dirname "$0")/retiring.sh"
 # shellcheck source=host/takeover.sh
 declare -F start_candidate >/dev/null || . "$(dirname "$0")/takeover.sh"
+# shellcheck source=host/way_back.sh
+declare -F goes_back >/dev/null || . "$(dirname "$0")/way_back.sh"
+# shellcheck source=host/soak.sh
+declare -F soak >/dev/null || . "$(dirname "$0")/soak.sh"
 open_log
 need TT_APP_IMAGE TT_APP_SERVICE TT_APP_PORT TT_GENERATION TT_ATTEMPT TT_GATE_PASSES TT_GATE_SECONDS \
     TT_DRAIN_SECONDS TT_SOAK_SECONDS TT_SOAK_ERRORS TT_STOP_SECONDS TT_WARM_SECONDS
@@ -37,8 +41,13 @@ replace_app() {
     baseline=$([ -z "$outgoing" ] || components_down "$outgoing")
     totals_before=$(gateway_totals)
     started_at=$EPOCHREALTIME
-    start_candidate
-    gate
+    note_before
+    own_share_begins
+    [ -z "$spare" ] || try_spare
+    if [ -z "$candidate" ]; then
+        start_candidate
+        gate
+    fi
     admit
     [ -z "$outgoing" ] || drain "$outgoing" "$outgoing_slot"
     soak
@@ -72,6 +81,6 @@ reload_monitoring
 measurements=$(measured)
 publish_receipt "$measurements"
 succeed "\"changed\":$(changed_services "$services_before" | json_lines)" \
-    "\"configuration\":$(json_string "$(configuration_hash)")" "\"warm\":${was_warm:-false}" \
+    "\"configuration\":$(json_string "$(configuration_hash "$(definition_of "$admitted")")")" "\"warm\":${was_warm:-false}" \
     "\"since_switch\":$(seconds_since_switch)" \
     "\"note\":$(json_string "$note")" "\"receipt\":$measurements"

@@ -3,7 +3,7 @@
 # shellcheck disable=SC2154,SC2034 # variables of lib.sh, gateway.sh and the story in rollout.sh
 
 candidate="" outgoing="" outgoing_slot="" candidate_slot="" admitted="" spare="" kept_warm="" given_up=""
-note="" was_warm=false switched_at=0 restarts_at_first=0
+note="" was_warm=false switched_at=0 restarts_at_first=0 refused=""
 
 # Any end but a good one: the candidate goes, and who was admitted before serves.
 clean_up() {
@@ -35,10 +35,11 @@ let_finish() {
 # only SLOT: the outgoing container if that is its slot, else nothing.
 only() { if [ "$1" = "${outgoing_slot:-}" ]; then echo "$outgoing"; fi; }
 
-# Whether what serves was made from the wanted definition: there is nothing to take over.
+# Whether what serves is what is wanted, for a deploy by its definition: there is nothing to take over.
 serves_already() {
-    [ -n "$outgoing" ] && is_running "$outgoing" && [ "$(definition_of "$outgoing")" = "$wanted" ] &&
-        say "$outgoing is this very release already"
+    [ -n "$outgoing" ] && is_running "$outgoing" || return 1
+    if goes_back; then is_back; else [ "$(definition_of "$outgoing")" = "$wanted" ]; fi || return 1
+    say "$outgoing is this very release already"
 }
 
 # The container in the slot that does not serve, if it still runs: the release before, kept warm.
@@ -54,7 +55,7 @@ find_spare() {
 # truth by now.
 remove_leftovers() {
     local name
-    if [ -n "$spare" ] && [ "$(definition_of "$spare")" != "$wanted" ]; then
+    if [ -n "$spare" ] && ! fits_spare; then
         retire_spare
         spare=""
     fi
@@ -114,23 +115,16 @@ seconds_since_switch() {
     awk -v at="$switched_at" -v now="${EPOCHREALTIME/,/.}" 'BEGIN { printf "%.3f", (at > 0 ? now - at : 0) }'
 }
 
-# The new container: the wanted release itself if it is still warm, else one that Compose makes.
+# The new container, as Compose makes it beside the one that serves.
 start_candidate() {
-    local before name count=1
-    if [ -n "$spare" ]; then
-        candidate=$spare
-        was_warm=true
-        restarts_at_first=$(restarts_of "$candidate")
-        say "$candidate is this release and still warm"
-        return 0
-    fi
-    before=$(app_containers)
+    local there name count=1
+    there=$(app_containers)
     [ -z "$outgoing" ] || count=2
     with_secrets "${compose[@]}" up --detach --no-deps --no-recreate \
         --scale "$TT_APP_SERVICE=$count" "$TT_APP_SERVICE" ||
         fail "the new container did not start" "docker compose -p $TT_PROJECT logs $TT_APP_SERVICE"
     for name in $(app_containers); do
-        grep -qx -- "$name" <<<"$before" || candidate=$name
+        grep -qx -- "$name" <<<"$there" || candidate=$name
     done
     [ -n "$candidate" ] || fail "Compose made no new container"
     restarts_at_first=0
@@ -141,28 +135,19 @@ start_candidate() {
 # count all the way: a crash between two steps would else become the next one's starting point.
 has_crashed() { [ "$(life_of "$candidate")" != "true $restarts_at_first" ]; }
 
-fail_as_crashed() {
+fail_with_log() {
     fail "$candidate $1" "less $tt_log   # on the host; it has the end of the container's log"
 }
 
-# What the gateway saw of the candidate while it was watched. If that was its end, the end is told: the
-# gateway's clients notice it before Docker does.
-fail_as_seen() {
-    local look
-    for look in 1 2 3; do
-        if has_crashed; then fail_as_crashed "crashed while it was watched"; fi
-        ((look == 3)) || sleep 0.3
-    done
-    fail "$1"
-}
-
-# Ready N times in a row, and UP or at least no worse than the release that serves.
-gate() {
-    local passes=0 deadline=$((SECONDS + TT_GATE_SECONDS)) down worse
+# passes_gate SECONDS: ready N times in a row, and UP or at least no worse than the release that serves.
+# If not, $refused says why.
+passes_gate() {
+    local passes=0 deadline=$((SECONDS + $1)) down worse=""
     while ((passes < TT_GATE_PASSES)); do
-        ((SECONDS < deadline)) || fail "$candidate was not ready within $TT_GATE_SECONDS s${worse:+; not UP: $worse}" \
-            "less $tt_log   # on the host; it has the end of the container's log"
-        if has_crashed; then fail_as_crashed "crashed while it started"; fi
+        refused="was not ready within $1 s${worse:+; not UP: $worse}"
+        ((SECONDS < deadline)) || return 1
+        refused="crashed while it started"
+        if has_crashed; then return 1; fi
         worse=""
         if ! is_ready "$candidate"; then
             passes=0 worse="readiness"
@@ -182,6 +167,8 @@ gate() {
     say "$candidate passed the gate${note:+ ($note)}"
 }
 
+gate() { passes_gate "$TT_GATE_SECONDS" || fail_with_log "$refused"; }
+
 # await_gateway SLOT: returns once health checks see the candidate in it.
 await_gateway() {
     gateway_sees "$1" 20 ||
@@ -192,6 +179,7 @@ admit() {
     if [ -n "$outgoing_slot" ]; then candidate_slot=$(other_slot "$outgoing_slot"); else candidate_slot=a; fi
     gateway_fill "$candidate_slot" "$candidate"
     await_gateway "$candidate_slot"
+    own_share_ends
     if [ "$candidate_slot" = a ]; then
         write_slots a "$candidate" "$outgoing"
     else
@@ -213,25 +201,6 @@ drain() {
         fi
         sleep 0.2
     done
-}
-
-# Watches the new release serve while the old one stays warm as the gateway's fallback.
-soak() {
-    local deadline=$((SECONDS + TT_SOAK_SECONDS)) before now requests errors
-    before=$(gateway_counts "$candidate_slot")
-    while ((SECONDS < deadline)); do
-        if has_crashed; then fail_as_crashed "crashed while it was watched"; fi
-        now=$(gateway_counts "$candidate_slot")
-        requests=$((${now% *} - ${before% *})) errors=$((${now#* } - ${before#* }))
-        if ((errors >= 3 && errors * 100 > requests * TT_SOAK_ERRORS)); then
-            fail_as_seen "$errors of $requests requests failed at the gateway while $candidate was watched (limit $TT_SOAK_ERRORS %)"
-        fi
-        [[ $(gateway_status "$candidate_slot") != DOWN* ]] ||
-            fail_as_seen "$candidate stopped answering while it was watched"
-        sleep 0.5
-    done
-    if has_crashed; then fail_as_crashed "crashed while it was watched"; fi
-    note_takeover "$candidate" "$restarts_at_first"
 }
 
 # Keeps the old one warm until the release has been verified, or lets it go at once.
@@ -266,9 +235,10 @@ replace_in_place() {
     baseline=$([ -z "$outgoing" ] || components_down "$outgoing")
     totals_before=$(gateway_totals)
     started_at=$EPOCHREALTIME
+    note_before
     with_secrets "${compose[@]}" up --detach --no-deps --scale "$TT_APP_SERVICE=1" "$TT_APP_SERVICE" ||
         fail "the application did not start" "docker compose -p $TT_PROJECT logs $TT_APP_SERVICE"
-    candidate=$(app_containers)
+    candidate=$(app_containers) admitted=$candidate
     if [ "$slot" = a ]; then write_slots a "$candidate" ""; else write_slots b "" "$candidate"; fi
     gateway_follow
     gate

@@ -137,7 +137,7 @@ def test_the_same_line_is_heard_once() -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        "was not ready within $TT_GATE_SECONDS s${worse:+; not UP: $worse}",
+        "was not ready within $1 s${worse:+; not UP: $worse}",
         "crashed while it started",
         "crashed while it was watched",
         "stopped answering while it was watched",
