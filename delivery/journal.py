@@ -110,10 +110,18 @@ class Journal:
                 next_command=f"python -m flows.healthcheck --environment {self.environment}",
             )
 
-    def begin_way_back(self, bundle: Bundle) -> None:
-        """Time the way back from now on: the release has just been found not to hold."""
+    @property
+    def outcomes(self) -> Mapping[str, HostOutcome]:
+        """What the rollout did so far, by host."""
+        return {host.host: host for host in self.rollout.hosts} if self.rollout else {}
+
+    def begin_way_back(self, ways: Mapping[str, Bundle | None]) -> None:
+        """Time the way back from now on: the release has just been found not to hold.
+
+        ``ways`` has every host that was touched, and None for one that has no way back.
+        """
         self._failed = self.clock()
-        self.restored = Restoration(bundle)
+        self.restored = Restoration(ways)
 
     def note_way_back(self, hosts: Sequence[HostOutcome]) -> None:
         """Remember what going back did on the hosts: their traffic is back."""

@@ -119,6 +119,11 @@ class Report:
     @property
     def headline(self) -> str:
         """The outcome as one sentence."""
+        if self.outcome is Outcome.NO_WAY_BACK and self.restored:
+            return (
+                f"{self.version} failed on {self.environment}; there is no way back for "
+                f"{', '.join(self.restored.without)}, the others serve the release before"
+            )
         return _HEADLINES[self.outcome].format(
             version=self.version or "The release",
             environment=self.environment,

@@ -1,5 +1,6 @@
 """The way back that was taken: how long it took, what it cost, whether all came back."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,14 +12,25 @@ from delivery.rollout import Bundle, HostOutcome
 class Restoration:
     """A way back, timed from the moment that the release was found not to hold.
 
+    ``ways`` has, for each host that was touched, what it goes back to; None: nothing.
     ``started_seconds`` is when every host had answered, ``verified_seconds`` when the health
     check said that what serves again is healthy; 0 if it did not get that far.
     """
 
-    bundle: Bundle
+    ways: Mapping[str, Bundle | None]
     hosts: tuple[HostOutcome, ...] = ()
     started_seconds: float = 0.0
     verified_seconds: float = 0.0
+
+    @property
+    def without(self) -> list[str]:
+        """The hosts that have no way back."""
+        return [host for host, bundle in self.ways.items() if bundle is None]
+
+    @property
+    def versions(self) -> str:
+        """What the hosts go back to, each version once."""
+        return ", ".join(sorted({bundle.version for bundle in self.ways.values() if bundle}))
 
     @property
     def traffic_seconds(self) -> float:
@@ -30,43 +42,57 @@ class Restoration:
             return max(0.0, self.started_seconds - host.since_switch)
         return self.started_seconds if host.changed else 0.0
 
+    @property
+    def _went(self) -> list[tuple[HostOutcome, Bundle]]:
+        pairs = ((host, self.ways.get(host.host)) for host in self.hosts)
+        return [(host, bundle) for host, bundle in pairs if bundle]
+
     def as_json(self) -> dict[str, Any]:
         """The way back for programs: plain values only."""
         return {
-            "version": self.bundle.version,
+            "version": self.versions,
             "traffic_seconds": round(self.traffic_seconds, 3),
             "verified_seconds": round(self.verified_seconds, 3),
+            "without": self.without,
             "hosts": [
                 {
                     "host": host.host,
+                    "version": bundle.version,
                     "how": _how(host),
+                    "failure": host.failure,
                     "traffic_seconds": round(self._traffic_back(host), 3),
-                    "configuration_as_recorded": _as_recorded(self.bundle, host),
+                    "configuration_as_recorded": _as_recorded(bundle, host),
                     "receipt": host.receipt.model_dump() if host.receipt else None,
                 }
-                for host in self.hosts
+                for host, bundle in self._went
             ],
         }
 
     def as_markdown(self) -> str:
         """The section of the report: a row a host."""
         verified = f"healthy after {self.verified_seconds:.1f} s" if self.verified_seconds else ""
-        title = f"## Back to {escape(self.bundle.version)}" + (f": {verified}" if verified else "")
-        if not self.hosts:
+        title = f"## Back to {escape(self.versions)}" + (f": {verified}" if verified else "")
+        rows = [self._row(host, bundle) for host, bundle in self._went]
+        nowhere = "**no way back**: nothing healthy on record"
+        rows += [(escape(host), "", nowhere, "", "", "", "") for host in self.without]
+        if not rows:
             return title
-        rows = [
-            (
-                escape(host.host),
-                _how(host),
-                f"{self._traffic_back(host):.1f} s",
-                f"{host.receipt.gateway_requests}" if host.receipt else "not measured",
-                f"{host.receipt.gateway_errors}" if host.receipt else "not measured",
-                _configuration(self.bundle, host),
-            )
-            for host in self.hosts
-        ]
-        header = ("Host", "How", "Traffic back after", "Requests", "Failed", "Configuration")
-        return title + "\n\n" + table(header, rows)
+        header = ("Host", "Release", "How", "Traffic back after", "Requests", "Failed")
+        return title + "\n\n" + table((*header, "Configuration"), rows)
+
+    def _row(self, host: HostOutcome, bundle: Bundle) -> tuple[str, ...]:
+        if host.failure:
+            how = f"**did not go back**: {escape(host.failure)}"
+            return (escape(host.host), escape(bundle.version), how, "", "", "", "")
+        return (
+            escape(host.host),
+            escape(bundle.version),
+            _how(host),
+            f"{self._traffic_back(host):.1f} s",
+            f"{host.receipt.gateway_requests}" if host.receipt else "not measured",
+            f"{host.receipt.gateway_errors}" if host.receipt else "not measured",
+            _configuration(bundle, host),
+        )
 
 
 def configuration_note(bundle: Bundle, configuration: str) -> str:
@@ -91,6 +117,8 @@ def _configuration(bundle: Bundle, host: HostOutcome) -> str:
 
 
 def _how(host: HostOutcome) -> str:
+    if host.failure:
+        return "did not go back"
     if host.warm:
         return "still warm"
     return "started anew" if host.changed or host.since_switch else "never stopped serving"

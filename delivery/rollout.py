@@ -1,6 +1,6 @@
 """A rollout as a decision: what shall run, what runs, and the way back."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -41,17 +41,33 @@ class Bundle:
 
 @dataclass(frozen=True, slots=True)
 class RolloutPlan:
-    """What to run on every host of an environment, and where to go back to.
+    """What to run on every host of an environment, and where each goes back to.
 
+    ``ways_back`` has, by host, what last proved healthy there; a new host is not in it.
     ``ways_back_after`` are the tags that can be gone back to once the target runs.
+    ``going_back``: the target is itself a way back that somebody asked for.
     """
 
     target: Bundle
-    way_back: Bundle | None
+    ways_back: Mapping[str, Bundle]
     generation: int
     reason: str
     allow_data_stores: bool = False
     ways_back_after: tuple[str, ...] = ()
+    going_back: bool = False
+
+    def way_back_of(self, host: str, outcome: "HostOutcome | None") -> Bundle | None:
+        """Where a host that was touched goes back to; None if there is nothing but the target.
+
+        The target itself is a way back as long as its configuration was another one, or what
+        became of it (``outcome``) is not known: the same image may run with bad values.
+        """
+        before = self.ways_back.get(host)
+        if before is None or before != self.target:
+            return before
+        if outcome is None or outcome.failure or outcome.configuration != before.configuration:
+            return before
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +114,7 @@ def plan_rollout(
     *,
     generation: int,
     allow_data_stores: bool = False,
+    going_back: bool = False,
 ) -> RolloutPlan:
     """Decide what to run and where to go back to.
 
@@ -113,14 +130,14 @@ def plan_rollout(
                 where=state.host,
                 next_command="Start a new deploy if this release is still wanted.",
             )
-    way_back = _way_back(states, target)
     return RolloutPlan(
         target=target,
-        way_back=way_back,
+        ways_back={s.host: Bundle.of_record(s.last_healthy) for s in states if s.last_healthy},
         generation=generation,
         reason=_reason(states, target),
         allow_data_stores=allow_data_stores,
         ways_back_after=tuple(bundle.tag for bundle in _common_ways_back(states, target.image)),
+        going_back=going_back,
     )
 
 
@@ -176,15 +193,6 @@ def ways_back(state: HostState, running: str | None = None) -> list[Bundle]:
         if bundle.image != runs and bundle not in found:
             found.append(bundle)
     return found
-
-
-def _way_back(states: Sequence[HostState], target: Bundle) -> Bundle | None:
-    """The release all hosts last ran healthily, if it is one and not the target itself."""
-    known = {Bundle.of_record(s.last_healthy) for s in states if s.last_healthy}
-    if len(known) != 1 or any(state.last_healthy is None for state in states):
-        return None
-    bundle = known.pop()
-    return None if bundle.image == target.image else bundle
 
 
 def _reason(states: Sequence[HostState], target: Bundle) -> str:

@@ -42,7 +42,11 @@ def rollback(
             image = check_image_is_there(target, states, bundle)
             journal.note_bundle(bundle, image)
         plan = plan_rollout(
-            states, bundle, generation=generation, allow_data_stores=allow_data_stores
+            states,
+            bundle,
+            generation=generation,
+            allow_data_stores=allow_data_stores,
+            going_back=True,
         )
         return roll_out(target, hosts, plan, journal)
 

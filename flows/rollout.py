@@ -15,7 +15,7 @@ from delivery.journal import Journal
 from delivery.preflight import Purpose
 from delivery.redaction import redact
 from delivery.report import Outcome
-from delivery.rollout import HostOutcome, Rollout, RolloutPlan, plan_rollout, waves
+from delivery.rollout import Rollout, RolloutPlan, plan_rollout, waves
 from flows.ending import allows_data_stores, command_line, run_command, run_name, run_reported
 from flows.healthcheck import check_health
 from flows.parameters import Actor, AllowDataStores, EnvironmentName, Reason, Tag
@@ -75,7 +75,7 @@ def _take_over(
     """Replace, verify and record; whatever fails, no release stays that was not verified."""
     touched: list[Host] = []
     try:
-        done = journal.rollout = _switch_in_waves(target, hosts, plan, journal, touched)
+        done = _switch_in_waves(target, hosts, plan, journal, touched)
         with journal.stage("healthcheck"):
             journal.health = check_health(target.name, after_takeover=bool(done.changed_services))
     except Exception:
@@ -104,20 +104,30 @@ def _switch_in_waves(
     journal: Journal,
     touched: list[Host],
 ) -> Rollout:
-    """Replace the release wave by wave; ``touched`` grows as hosts are about to be."""
+    """Replace the release wave by wave; ``touched`` grows as hosts are about to be.
+
+    The journal knows after each wave what became of it.
+    """
     policy = target.rollout
-    outcomes: list[HostOutcome] = []
+    done = Rollout(plan.target, ())
     for wave in waves(hosts, canary=policy.canary_hosts, size=policy.wave_size):
         canary = not touched
         touched += wave
         with journal.stage(_wave_name(wave, hosts)):
-            outcomes += start_containers(
-                target, wave, plan.target, plan.generation, journal.plans, canary=canary
+            outcomes = start_containers(
+                target,
+                wave,
+                plan.target,
+                plan.generation,
+                journal.plans,
+                canary=canary,
+                way_back=plan.going_back,
             )
+            done = journal.rollout = Rollout(plan.target, (*done.hosts, *outcomes))
         if len(touched) < len(hosts):
             with journal.stage(_wave_name(wave, hosts, "healthcheck")):
                 _demand_health(target, wave, journal)
-    return Rollout(plan.target, tuple(outcomes))
+    return done
 
 
 def _demand_health(target: Environment, wave: Sequence[Host], journal: Journal) -> None:

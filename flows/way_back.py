@@ -1,15 +1,16 @@
 """Preparing the hosts, and the way back: what every rollout shares."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from prefect import get_run_logger
 
 from blocks.aws_hosts import Host
 from blocks.environment import Environment
+from delivery.errors import HostError
 from delivery.health import Verdict
 from delivery.journal import Journal
-from delivery.report import Outcome
-from delivery.rollout import Bundle, RolloutPlan
+from delivery.report import Failure, Outcome
+from delivery.rollout import Bundle, HostOutcome, RolloutPlan
 from delivery.stack_plan import StackPlan
 from flows.healthcheck import check_health
 from flows.reported import log_failure
@@ -37,28 +38,89 @@ def prepare(
 def go_back(
     target: Environment, hosts: Sequence[Host], plan: RolloutPlan, journal: Journal
 ) -> Outcome:
-    """Bring the release back that last proved healthy, and believe only its health.
+    """Bring the release back that last proved healthy on each host, and believe only its health.
 
-    A rollout that was given up may still be under way on a host: its end is waited for.
+    A host that has none is said so, and takes the way back from no other.
     """
-    if plan.way_back is None:
+    ways = {h.name: plan.way_back_of(h.name, journal.outcomes.get(h.name)) for h in hosts}
+    going = [host for host in hosts if ways[host.name]]
+    for name in (host.name for host in hosts if host not in going):
+        get_run_logger().warning("%s: there is no earlier release on record to go back to", name)
+    if not going:
         return Outcome.NO_WAY_BACK
-    journal.begin_way_back(plan.way_back)
+    journal.begin_way_back(ways)
+    everywhere = len(going) == len(hosts)
     try:
-        with journal.stage(f"go back to {plan.way_back.tag}"):
-            await_rollout(target, hosts)
-            stacks = prepare(target, hosts, plan.way_back, plan)
-            journal.note_way_back(
-                start_containers(
-                    target, hosts, plan.way_back, plan.generation, stacks, keep_warm=False
-                )
-            )
+        with journal.stage(f"go back to {', '.join(_tags(ways))}"):
+            journal.note_way_back(_bring_back(target, going, ways, plan))
+            _demand_all_back(journal)
         with journal.stage("healthcheck after going back"):
-            healthy = check_health(target.name).verdict is Verdict.HEALTHY
+            only = None if everywhere else [host.name for host in going]
+            healthy = check_health(target.name, only).verdict is Verdict.HEALTHY
     except Exception:
         log_failure()
         return Outcome.ROLLBACK_FAILED
     if not healthy:
         return Outcome.ROLLBACK_FAILED
     journal.note_restored()
-    return Outcome.ROLLED_BACK
+    return Outcome.ROLLED_BACK if everywhere else Outcome.NO_WAY_BACK
+
+
+def _tags(ways: Mapping[str, Bundle | None]) -> list[str]:
+    return sorted({bundle.tag for bundle in ways.values() if bundle})
+
+
+def _bring_back(
+    target: Environment,
+    hosts: Sequence[Host],
+    ways: Mapping[str, Bundle | None],
+    plan: RolloutPlan,
+) -> list[HostOutcome]:
+    """Hosts with the same way back go together; what became of each."""
+    together: dict[tuple[Bundle, str], list[Host]] = {}
+    for host in hosts:
+        if bundle := ways[host.name]:
+            together.setdefault((bundle, bundle.configuration), []).append(host)
+    return [
+        outcome
+        for (bundle, _), group in together.items()
+        for outcome in _bring_together(target, group, bundle, plan)
+    ]
+
+
+def _bring_together(
+    target: Environment, hosts: Sequence[Host], bundle: Bundle, plan: RolloutPlan
+) -> list[HostOutcome]:
+    """Bring a release back on some hosts, one by one if they do not all get there together.
+
+    A rollout that was given up may still be under way on a host: its end is waited for.
+    """
+    try:
+        await_rollout(target, hosts)
+        stacks = prepare(target, hosts, bundle, plan)
+        return start_containers(
+            target,
+            hosts,
+            bundle,
+            plan.generation,
+            stacks,
+            keep_warm=False,
+            canary=True,
+            way_back=True,
+        )
+    except Exception as error:
+        if len(hosts) > 1:
+            return [
+                outcome
+                for host in hosts
+                for outcome in _bring_together(target, [host], bundle, plan)
+            ]
+        log_failure()
+        failure = Failure.of("go back", error).message
+        return [HostOutcome(hosts[0].name, (), "", failure=failure)]
+
+
+def _demand_all_back(journal: Journal) -> None:
+    hosts = journal.restored.hosts if journal.restored else ()
+    if missing := [host.host for host in hosts if host.failure]:
+        raise HostError("The way back failed.", where=", ".join(missing))

@@ -30,10 +30,13 @@ def start_containers(
     *,
     keep_warm: bool = True,
     canary: bool = False,
+    way_back: bool = False,
 ) -> list[HostOutcome]:
     """Let the release take over by the environment's strategy.
 
-    The release before stays warm until ``prune_images`` retires it, if that is wished for.
+    The release before stays warm until ``prune_images`` retires it, if that is wished for. A
+    ``way_back`` takes the container of the release that is still there, whatever Doppler's values
+    are by now; a deploy starts one with these values.
 
     Only those data stores are replaced that the plans name.
 
@@ -50,7 +53,9 @@ def start_containers(
         "TT_WARM_SECONDS": str(target.rollout.warm_seconds if keep_warm else 0),
         "TT_REPLACE": " ".join(stores_to_replace(plans, target.layout)),
         "TT_GENERATION": str(generation),
-        "TT_ATTEMPT": re.sub(r"[^A-Za-z0-9]+", "-", bundle.tag),
+        # The way back of a rollout may be to the same release: it is a job of its own.
+        "TT_ATTEMPT": re.sub(r"[^A-Za-z0-9]+", "-", bundle.tag) + ("" if keep_warm else "-undone"),
+        "TT_WAY_BACK": "yes" if way_back else "no",
     }
     limits = (target.timeouts.start, target.timeouts.delivery)
     run = ScriptRun(STRATEGIES[target.rollout.strategy], inputs, *limits)

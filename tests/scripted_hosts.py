@@ -77,6 +77,8 @@ class HostWorld:
     """One host: the image that serves, its record, and which images never get healthy.
 
     ``traffic`` is what its Prometheus would say of a release that took over, by figure.
+    ``values`` is the hash of the configuration with what Doppler says, ``serves_with`` of the one
+    that the image runs with; ``warm`` has both of the container before.
     ``differing`` are the services that differ from their definition, with their roles.
     """
 
@@ -87,6 +89,9 @@ class HostWorld:
     facts: dict[str, Any] = field(default_factory=dict)
     differing: dict[str, str] = field(default_factory=dict)
     under_way: str = ""
+    values: str = "c" * 8
+    serves_with: str = "c" * 8
+    warm: tuple[str, str] = ("", "")
     replaced: list[str] = field(default_factory=list)
     metrics: list[str] = field(default_factory=list)
     annotations: list[dict[str, Any]] = field(default_factory=list)
@@ -159,10 +164,15 @@ class HostWorld:
         for store in replaced:
             del self.differing[store]
         self.replaced += replaced
-        changed = [*replaced, *([] if inputs["TT_APP_IMAGE"] == self.image else ["app"])]
-        self.image = inputs["TT_APP_IMAGE"]
         self.generation = int(inputs["TT_GENERATION"])
-        return {"changed": changed, "configuration": "c" * 8}
+        wanted = (inputs["TT_APP_IMAGE"], self.values)
+        if inputs["TT_WAY_BACK"] == "yes" and self.warm[0] == wanted[0]:
+            wanted = self.warm
+        serving = (self.image, self.serves_with)
+        if wanted == serving:
+            return {"changed": replaced, "configuration": self.serves_with}
+        self.warm, (self.image, self.serves_with) = serving, wanted
+        return {"changed": [*replaced, "app"], "configuration": self.serves_with}
 
     _recreate = _rollout
 
@@ -197,7 +207,7 @@ class HostWorld:
         return {"action": inputs["TT_ACTION"]}
 
     def _probe_actuator(self, inputs: Inputs) -> dict[str, Any]:
-        up = self.image not in self.unhealthy
+        up = not self.unhealthy & {self.image, self.serves_with}
         sight = {
             "status": 200 if up else 503,
             "body": json.dumps({"status": "UP" if up else "DOWN"}),
@@ -355,7 +365,10 @@ class ScriptedHosts(HttpDouble):
         wanted = asked["Filter.1.Value.1"][0] == self.tag_value
         if self._looks_left is not None:
             wanted, self._looks_left = wanted and self._looks_left > 0, self._looks_left - 1
-        rows = "".join(_instance(name, self.tag_value) for name in self.worlds if wanted)
+        # A single one is called what the environment's tag says; those of a fleet have a name each.
+        alone = len(self.worlds) == 1
+        names = [(name, self.tag_value if alone else name) for name in self.worlds if wanted]
+        rows = "".join(_instance(*each) for each in names)
         return (
             '<DescribeInstancesResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/">'
             f"<requestId>r</requestId><reservationSet>{rows}</reservationSet>"
@@ -399,10 +412,10 @@ class ScriptedHosts(HttpDouble):
         return {}
 
 
-def _instance(name: str, tag_value: str) -> str:
+def _instance(instance: str, name: str) -> str:
     return (
-        f"<item><reservationId>r</reservationId><instancesSet><item><instanceId>{name}</instanceId>"
+        f"<item><reservationId>r</reservationId><instancesSet><item><instanceId>{instance}</instanceId>"
         "<instanceState><code>16</code><name>running</name></instanceState>"
-        f"<tagSet><item><key>Name</key><value>{tag_value}</value></item></tagSet>"
+        f"<tagSet><item><key>Name</key><value>{name}</value></item></tagSet>"
         "</item></instancesSet></item>"
     )

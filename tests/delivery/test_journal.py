@@ -155,13 +155,20 @@ class TestGoingBack:
         journal = Journal(
             "lab", "kim", "", datetime.datetime.now(datetime.UTC), lambda: next(seconds)
         )
-        journal.begin_way_back(Bundle("1.0.0", "v1.0.0", "a" * 40, "r"))
+        journal.begin_way_back({"h": Bundle("1.0.0", "v1.0.0", "a" * 40, "r")})
         journal.note_way_back([HostOutcome("h", (), "c", warm=True, since_switch=5.0)])
         journal.note_restored()
         restored = journal.report(Outcome.ROLLED_BACK).restored
         assert restored is not None
         assert (restored.started_seconds, restored.verified_seconds) == (8.0, 11.0)
         assert restored.traffic_seconds == 3.0
+
+    def test_what_became_of_each_host_is_known_as_far_as_the_rollout_got(self) -> None:
+        told = journal()
+        assert told.outcomes == {}
+        first = HostOutcome("a", ("app",), "c")
+        told.rollout = Rollout(NEW, (first,))
+        assert told.outcomes == {"a": first}
 
     def test_without_one_there_is_nothing_to_time(self) -> None:
         journal = Journal("lab", "kim", "", datetime.datetime.now(datetime.UTC), lambda: 0.0)

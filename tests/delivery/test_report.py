@@ -91,11 +91,21 @@ def test_the_disk_that_was_freed_is_said_where_it_was_gained() -> None:
 
 
 def test_a_way_back_has_a_section() -> None:
-    restored = Restoration(Bundle("0.1.0", "v0.1.0", "a" * 40, "r"), verified_seconds=9.0)
+    restored = Restoration({"h": Bundle("0.1.0", "v0.1.0", "a" * 40, "r")}, verified_seconds=9.0)
     assert (
         "## Back to 0\\.1.0: healthy after 9.0 s" in replace(BAD, restored=restored).as_markdown()
     )
     assert replace(BAD, restored=restored).as_json()["restored"]["version"] == "0.1.0"
+
+
+def test_hosts_without_a_way_back_are_told_from_those_that_went() -> None:
+    ways = {"a": Bundle("0.1.0", "v0.1.0", "a" * 40, "r"), "b": None}
+    report = replace(BAD, outcome=Outcome.NO_WAY_BACK, restored=Restoration(ways))
+    assert report.headline == (
+        "0.2.0 failed on production; there is no way back for b, the others serve the release "
+        "before"
+    )
+    assert "there is no way back" in replace(report, restored=None).headline
 
 
 def test_a_first_deploy_comes_from_nothing() -> None:

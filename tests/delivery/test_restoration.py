@@ -18,7 +18,7 @@ WARM = HostOutcome("a", (), "c" * 64, receipt=RECEIPT, warm=True, since_switch=8
 COLD = HostOutcome("b", ("app",), "d" * 64, since_switch=2.0)
 IN_PLACE = HostOutcome("c", ("app",), "c" * 64)
 UNTOUCHED = HostOutcome("d", (), "c" * 64)
-DONE = Restoration(BUNDLE, (WARM, COLD, IN_PLACE, UNTOUCHED), 10.0, 15.25)
+DONE = Restoration(dict.fromkeys("abcd", BUNDLE), (WARM, COLD, IN_PLACE, UNTOUCHED), 10.0, 15.25)
 
 
 def test_traffic_is_back_when_the_last_host_has_it() -> None:
@@ -40,23 +40,42 @@ def test_a_host_tells_how_its_release_came_back() -> None:
 def test_a_configuration_that_did_not_come_back_stands_out() -> None:
     text = DONE.as_markdown()
     assert text.startswith("## Back to 1\\.0.0: healthy after 15.2 s\n")
-    assert "| a | still warm | 2.0 s | 603 | 2 | as recorded, `cccccccccccc` |" in text
-    assert "| b | started anew | 8.0 s | not measured | not measured | **differs** |" in text
+    assert "| a | 1\\.0.0 | still warm | 2.0 s | 603 | 2 | as recorded, `cccccccccccc` |" in text
+    assert (
+        "| b | 1\\.0.0 | started anew | 8.0 s | not measured | not measured | **differs** |" in text
+    )
     assert DONE.as_json()["hosts"][1]["configuration_as_recorded"] is False
 
 
 def test_a_record_without_a_configuration_is_compared_with_nothing() -> None:
-    bare = Restoration(Bundle("1.0.0", "v1.0.0", "a" * 40, "r"), (UNTOUCHED,), 1.0)
+    bare = Restoration({"d": Bundle("1.0.0", "v1.0.0", "a" * 40, "r")}, (UNTOUCHED,), 1.0)
     assert "none on record" in bare.as_markdown()
     assert bare.as_json()["hosts"][0]["configuration_as_recorded"] is None
 
 
 def test_a_way_back_that_did_not_get_far_says_only_where_it_went() -> None:
-    begun = Restoration(BUNDLE)
+    begun = Restoration({"a": BUNDLE})
     assert begun.as_markdown() == "## Back to 1\\.0.0"
     assert begun.traffic_seconds == 0.0
     assert restoration_section(None) == ""
     assert restoration_section(begun) == begun.as_markdown()
+
+
+def test_every_host_that_was_touched_has_a_row_whatever_became_of_it() -> None:
+    older = Bundle("0.9.0", "v0.9.0", "b" * 40, "r/a@sha256:2")
+    lost = HostOutcome("b", (), "", failure="it did not answer")
+    fleet = Restoration({"a": BUNDLE, "b": older, "c": None}, (WARM, lost), 10.0)
+    text = fleet.as_markdown()
+    assert text.startswith("## Back to 0\\.9.0, 1.0.0\n")
+    assert "| a | 1\\.0.0 | still warm |" in text
+    assert "| b | 0\\.9.0 | **did not go back**: it did not answer |" in text
+    assert "| c |  | **no way back**: nothing healthy on record |" in text
+    answer = fleet.as_json()
+    assert (answer["version"], answer["without"]) == ("0.9.0, 1.0.0", ["c"])
+    assert [(h["host"], h["version"], h["how"], h["failure"]) for h in answer["hosts"]] == [
+        ("a", "1.0.0", "still warm", ""),
+        ("b", "0.9.0", "did not go back", "it did not answer"),
+    ]
 
 
 def test_only_another_configuration_is_worth_a_note() -> None:

@@ -30,6 +30,7 @@ def record(bundle: Bundle) -> HealthyRelease:
         tag=bundle.tag,
         revision=bundle.revision,
         image=bundle.image,
+        configuration=bundle.configuration,
         at=datetime.datetime(2026, 11, 23, tzinfo=datetime.UTC),
     )
 
@@ -72,30 +73,42 @@ def test_what_can_be_gone_back_to_now_is_what_every_host_has() -> None:
 def test_the_way_back_is_what_the_host_last_ran_healthily() -> None:
     plan = plan_rollout([state()], NEW, generation=1)
     assert plan.target == NEW
-    assert plan.way_back == OLD
+    assert plan.way_back_of("TT-ec2-1", None) == OLD
     assert plan.reason == "another image runs"
 
 
 def test_a_new_host_has_no_way_back() -> None:
     plan = plan_rollout([state(healthy=None, runs=None)], NEW, generation=1)
-    assert (plan.way_back, plan.reason) == (None, "nothing runs yet")
+    assert (plan.way_back_of("TT-ec2-1", None), plan.reason) == (None, "nothing runs yet")
 
 
-def test_the_target_is_not_its_own_way_back() -> None:
-    plan = plan_rollout([state(healthy=NEW, runs=NEW)], NEW, generation=1)
-    assert plan.way_back is None
-    assert plan.reason.startswith("the image already runs")
-
-
-def test_hosts_that_last_ran_different_releases_have_no_common_way_back() -> None:
+def test_each_host_goes_back_to_its_own_release_and_a_new_one_bars_no_other() -> None:
     other = Bundle("0.1.5", "v0.1.5", REVISION, "r/a/b@sha256:" + "3" * 64)
-    plan = plan_rollout([state("a"), state("b", healthy=other)], NEW, generation=1)
-    assert plan.way_back is None
+    fleet = [state("a"), state("b", healthy=other), state("c", healthy=None, runs=None)]
+    plan = plan_rollout(fleet, NEW, generation=1)
+    assert [plan.way_back_of(name, None) for name in "abc"] == [OLD, other, None]
 
 
-def test_a_fleet_with_one_new_host_has_no_common_way_back() -> None:
-    fleet = [state("a"), state("b", healthy=None, runs=None)]
-    assert plan_rollout(fleet, NEW, generation=1).way_back is None
+@pytest.mark.parametrize(
+    ("configuration", "failure", "way_back"),
+    [("as before", "", None), ("bad", "", NEW), ("as before", "gate", NEW), (None, "", NEW)],
+    ids=["the same in all", "another configuration", "not reached", "not known"],
+)
+def test_the_target_is_its_own_way_back_unless_its_configuration_is_the_same_too(
+    configuration: str | None, failure: str, way_back: Bundle | None
+) -> None:
+    healthy = dataclasses.replace(NEW, configuration="as before")
+    plan = plan_rollout([state(healthy=healthy, runs=NEW)], NEW, generation=1)
+    assert plan.reason.startswith("the image already runs")
+    outcome = HostOutcome("TT-ec2-1", ("app",), configuration or "", failure=failure)
+    found = plan.way_back_of("TT-ec2-1", outcome if configuration else None)
+    assert found == way_back
+
+
+def test_the_same_image_with_other_files_is_another_release() -> None:
+    newer = dataclasses.replace(OLD, revision=REVISION[::-1])
+    plan = plan_rollout([state()], newer, generation=1)
+    assert plan.way_back_of("TT-ec2-1", HostOutcome("TT-ec2-1", (), "")) == OLD
 
 
 def test_a_deploy_that_slept_does_not_undo_a_later_one() -> None:

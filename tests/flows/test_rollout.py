@@ -164,6 +164,19 @@ class TestGoingBack:
         assert report.outcome is Outcome.NO_WAY_BACK
         assert world.host.steps.count("rollout") == 1
 
+    def test_the_same_release_with_bad_values_goes_back_to_itself_as_it_was(
+        self, world: World
+    ) -> None:
+        image = world.running("v1.0.0")
+        world.host.values = "bad values"
+        world.host.unhealthy.add("bad values")
+        report = world.rolled_out("v1.0.0")
+        assert report.outcome is Outcome.ROLLED_BACK
+        assert (world.host.image, world.host.serves_with) == (image, "c" * 8)
+        deploy, back = (i for step, i in world.host.asked if step == "rollout")
+        assert (deploy["TT_WAY_BACK"], back["TT_WAY_BACK"]) == ("no", "yes")
+        assert deploy["TT_ATTEMPT"] != back["TT_ATTEMPT"], "it would find the deploy's own result"
+
     def test_what_was_unhealthy_already_and_did_not_change_is_left_alone(
         self, world: World
     ) -> None:
