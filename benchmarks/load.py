@@ -23,13 +23,17 @@ _FASTEST_PER_SECOND = 200.0
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """One request: when it left (seconds since the load began), how long, what came or why not."""
+    """One request: when it left (seconds since the load began), how long, what came or why not.
+
+    A ``post`` may be lost where a GET would be asked again of another release.
+    """
 
     at: float
     seconds: float
     status: int
     version: str
     error: str = ""
+    post: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,18 +65,24 @@ class Figures:
 
 
 class Load:
-    """Sends ``per_second`` GETs to ``url`` until it is left; use as a context manager.
+    """Sends ``per_second`` requests to ``url`` until it is left; use as a context manager.
 
     ``keep_alive`` reuses connections as browsers do, otherwise each request opens its own.
-    Raises ValueError for anything but a loopback address or an unreasonable rate.
+    ``posts`` is the share of them (0 to 1) that are POSTs, evenly spread; the others are GETs.
+    Raises ValueError for anything but a loopback address or an unreasonable rate or share.
     """
 
-    def __init__(self, url: str, *, per_second: float, keep_alive: bool = False) -> None:
+    def __init__(
+        self, url: str, *, per_second: float, keep_alive: bool = False, posts: float = 0.0
+    ) -> None:
         if urlsplit(url).hostname not in ("127.0.0.1", "localhost"):
             raise ValueError(f"a load goes to loopback only, not to {url}")
         if not 0 < per_second <= _FASTEST_PER_SECOND:
             raise ValueError(f"{per_second} requests per second are out of bounds")
+        if not 0 <= posts <= 1:
+            raise ValueError(f"{posts} is no share of the requests")
         self._url = url
+        self._posts = posts
         self._pause = 1.0 / per_second
         self._limits = httpx.Limits(
             max_connections=500, max_keepalive_connections=100 if keep_alive else 0
@@ -106,22 +116,28 @@ class Load:
             for number in range(int(_LONGEST_SECONDS / self._pause)):
                 if self._stop.is_set():
                     break
-                asked.append(asyncio.create_task(self._ask(client, began)))
+                post = int((number + 1) * self._posts) > int(number * self._posts)
+                asked.append(asyncio.create_task(self._ask(client, began, post=post)))
                 due = began + (number + 1) * self._pause
                 await asyncio.sleep(max(0.0, due - time.perf_counter()))
             await asyncio.gather(*asked)
 
-    async def _ask(self, client: httpx.AsyncClient, began: float) -> None:
+    async def _ask(self, client: httpx.AsyncClient, began: float, *, post: bool) -> None:
         left = time.perf_counter()
         status, version, failed = 0, "", ""
         try:
-            reply = await client.get(self._url)
+            reply = await self._send(client, post=post)
             status = reply.status_code
             version = _version_in(reply)
         except httpx.HTTPError as error:
             failed = repr(error)
         took = time.perf_counter() - left
-        self._answers.append(Answer(left - began, took, status, version, failed))
+        self._answers.append(Answer(left - began, took, status, version, failed, post))
+
+    async def _send(self, client: httpx.AsyncClient, *, post: bool) -> httpx.Response:
+        if post:
+            return await client.post(self._url, content="a ticket of the load")
+        return await client.get(self._url)
 
 
 def _version_in(reply: httpx.Response) -> str:

@@ -243,12 +243,15 @@ class Delivering:
         return False
 
     @contextmanager
-    def under_load(self) -> Iterator[list[Load]]:
-        """New connections, kept ones, and one slow request a second, all the while."""
+    def under_load(self, *, posts: float = 0.1) -> Iterator[list[Load]]:
+        """New connections, kept ones, and one slow request a second, all the while.
+
+        ``posts`` is the share of POSTs among the first two kinds.
+        """
         tickets = f"{self.app_url}/api/tickets"
         loads = [
-            Load(tickets, per_second=15),
-            Load(tickets, per_second=15, keep_alive=True),
+            Load(tickets, per_second=15, posts=posts),
+            Load(tickets, per_second=15, keep_alive=True, posts=posts),
             Load(f"{self.app_url}/api/slow?ms=2000", per_second=1),
         ]
         with loads[0], loads[1], loads[2]:

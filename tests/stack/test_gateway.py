@@ -3,11 +3,13 @@
 import os
 import signal
 import socket
+import socketserver
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import httpx
@@ -105,6 +107,91 @@ def test_a_release_that_dies_while_it_is_watched_takes_no_request_with_it(
 
     assert len(figures.answers) > DEATHS * 120
     assert figures.failed == []
+
+
+class Picky(socketserver.ThreadingTCPServer):
+    """A release that notes what it was asked, and answers ``each`` so many requests of a connection.
+
+    What comes after them it reads and closes without a word, as one does that has just ended.
+    """
+
+    daemon_threads = True
+    allow_reuse_address = True
+
+    def __init__(self, address: str, port: int, *, each: int) -> None:
+        self.each = each
+        self.posts: list[bytes] = []
+        self.gets = 0
+        super().__init__((address, port), _Answering)
+
+
+class _Answering(socketserver.StreamRequestHandler):
+    server: Picky
+
+    def handle(self) -> None:
+        with suppress(ConnectionError):
+            self._answer_all()
+
+    def _answer_all(self) -> None:
+        answered = 0
+        while line := self.rfile.readline():
+            length = 0
+            while (header := self.rfile.readline().strip().lower()) != b"":
+                if header.startswith(b"content-length:"):
+                    length = int(header.partition(b":")[2])
+            body = self.rfile.read(length)
+            if line.startswith(b"POST"):
+                self.server.posts.append(body)
+            elif b"/actuator/" not in line:
+                self.server.gets += 1
+            if b"/actuator/" not in line and answered >= self.server.each:
+                return
+            answered += 1
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+
+
+@contextmanager
+def answering(address: str, port: int, *, each: int) -> Iterator[Picky]:
+    """Such a release, in a thread of this process."""
+    with Picky(address, port, each=each) as release:
+        threading.Thread(target=release.serve_forever, args=(0.05,), daemon=True).start()
+        yield release
+        release.shutdown()
+
+
+def test_a_post_never_goes_out_on_a_connection_that_has_answered_already(
+    gateway: str, app_port: int
+) -> None:
+    with answering(WATCHED, app_port, each=1) as release:
+        _until_it_answers(gateway)
+        with httpx.Client(timeout=5, trust_env=False) as client:
+            sent = [f"ticket {number}".encode() for number in range(10)]
+            said = [client.post(gateway, content=body).status_code for body in sent]
+    assert said == [200] * 10
+    assert release.posts == sent
+
+
+def test_a_post_that_was_read_is_never_sent_twice_though_a_get_is(
+    gateway: str, app_port: int
+) -> None:
+    with answering(WARM, app_port, each=1) as old, answering(WATCHED, app_port, each=1) as new:
+        _until_it_answers(gateway)
+        new.each = 0
+        new.gets = 0
+        posted = httpx.post(gateway, content=b"a ticket", timeout=5, trust_env=False)
+        httpx.get(gateway, timeout=5, trust_env=False)
+    assert (posted.status_code, new.posts, old.posts) == (502, [b"a ticket"], [])
+    assert new.gets > 1
+
+
+def test_a_post_to_a_release_that_is_gone_is_answered_by_the_other(
+    gateway: str, app_port: int
+) -> None:
+    with answering(WARM, app_port, each=1) as old:
+        with answering(WATCHED, app_port, each=1):
+            _until_it_answers(gateway)
+        posted = httpx.post(gateway, content=b"a ticket", timeout=5, trust_env=False)
+    assert (posted.status_code, old.posts) == (200, [b"a ticket"])
 
 
 def _until_it_answers(url: str) -> None:
