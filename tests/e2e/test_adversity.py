@@ -3,7 +3,8 @@
 import httpx
 import pytest
 
-from benchmarks.load import together
+from benchmarks.endurance.one_host import left_wrong
+from benchmarks.load import Load, together
 from tests.e2e.delivering import Delivering
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600), pytest.mark.usefixtures("serving")]
@@ -35,13 +36,20 @@ def test_a_registry_that_dies_in_mid_pull_costs_time_and_no_request(
 
 
 def test_a_database_that_was_down_before_is_started_and_not_held_against_the_release(
-    delivering: Delivering,
+    delivering: Delivering, serving: str
 ) -> None:
     sha = delivering.commit("fix", message="fix: deployed while Postgres is down")
-    delivering.lab.exec("docker", "stop", "tt-postgres-1")
+    # What a release can answer without its database.
+    asked = f"{delivering.app_url}/api/slow?ms=50"
+    loads = [Load(asked, per_second=15), Load(asked, per_second=15, keep_alive=True)]
 
-    done = delivering.run("deploy", "--revision", sha)
+    with loads[0], loads[1]:
+        delivering.lab.exec("docker", "stop", "tt-postgres-1")
+        done = delivering.run("deploy", "--revision", sha)
 
     assert (done.status, done.outcome) == (0, "DEPLOYED"), done.said
+    figures = together(loads)
+    assert figures.failed == []
+    assert set(figures.versions) == {serving, delivering.serving()}
     assert "tt-postgres-1" in delivering.containers()
-    assert delivering.record()[-1]["revision"] == sha
+    assert list(left_wrong(delivering, sha)) == []

@@ -79,6 +79,7 @@ def test_a_second_release_takes_over_without_a_failed_request(delivering: Delive
     assert done.answer["changed"] == ["app"]
     figures = together(loads)
     assert figures.failed == []
+    assert any(answer.post for answer in figures.answers)
     assert set(figures.versions) == {serving, delivering.serving()}
     after = delivering.containers()
     assert {n: i for n, i in before.items() if "app" not in n} == {
