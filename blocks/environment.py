@@ -14,7 +14,6 @@ from prefect_aws import AwsCredentials
 from prefect_docker import DockerHost, DockerRegistryCredentials
 from prefect_github import GitHubCredentials
 from pydantic import Field, PrivateAttr, field_validator
-from pydantic.json_schema import GenerateJsonSchema, JsonSchemaMode
 
 from blocks.aws_hosts import AwsHosts, Translated
 from blocks.buildx import Buildx
@@ -152,22 +151,16 @@ class Environment(Block):
     _hosts_door: AwsHosts | None = PrivateAttr(default=None)
 
     @classmethod
-    def model_json_schema(
-        cls,
-        by_alias: bool = True,
-        ref_template: str = "#/definitions/{model}",
-        schema_generator: type[GenerateJsonSchema] = GenerateJsonSchema,
-        mode: JsonSchemaMode = "validation",
-    ) -> dict[str, Any]:
+    def model_json_schema(cls, *asked: Any, **named: Any) -> dict[str, Any]:
         """The block's schema, made once a process; the caller's own, to change at will.
 
         Whenever it stores a block, Prefect asks for the schema for every field and every nested
         one, to see whether it is secret: 50 times 25 ms for this one.
         """
-        asked = (cls, by_alias, ref_template, schema_generator, mode)
-        if asked not in _SCHEMAS:
-            _SCHEMAS[asked] = super().model_json_schema(*asked[1:])
-        return deepcopy(_SCHEMAS[asked])
+        wanted = (cls, asked, tuple(sorted(named.items())))
+        if wanted not in _SCHEMAS:
+            _SCHEMAS[wanted] = super().model_json_schema(*asked, **named)
+        return deepcopy(_SCHEMAS[wanted])
 
     @field_validator("name")
     @classmethod
