@@ -13,6 +13,7 @@ from pathlib import Path
 
 from blocks.commands import run_to_end
 from delivery.commits import Commit
+from delivery.cuts import Tag
 from delivery.errors import AccessDenied, RevisionNotFound, SourceError, SourceUnavailable
 from delivery.redaction import redact
 
@@ -114,6 +115,17 @@ class SourceRepository:
     def tags_reachable_from(self, sha: str) -> list[str]:
         """The tags on this commit and on its ancestors."""
         return self._tags("--merged", sha)
+
+    def dated_tags(self, sha: str) -> list[Tag]:
+        """The tags on this commit and on its ancestors, each with its commit and its date."""
+        commit = "%(if)%(*objectname)%(then)%(*objectname)%(else)%(objectname)%(end)"
+        shape = f"--format={commit} %(creatordate:unix) %(refname:lstrip=2)"
+        listed = self._git("for-each-ref", shape, "--merged", sha, "refs/tags")
+        rows = (line.split(" ", 2) for line in listed.split("\n") if line)
+        return [
+            Tag(name, on, datetime.datetime.fromtimestamp(int(seconds), datetime.UTC))
+            for on, seconds, name in rows
+        ]
 
     def commits(self, *, after: str | None, until: str) -> list[Commit]:
         """The commits that ``until`` has and ``after`` has not, oldest first, merges included.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from delivery.announcement import spoken_seconds
+from delivery.cuts import Cut, Undeployed, undeployed
 from delivery.dora import Delivery, Figures
 from delivery.markdown import code, escape, link, table
 from delivery.report import Outcome
@@ -17,7 +18,10 @@ _PLOTTED_DAYS = 31
 
 @dataclass(frozen=True, slots=True)
 class History:
-    """An environment's deliveries in a period, newest first, and what could not be read."""
+    """An environment's deliveries in a period, newest first, and what could not be read.
+
+    ``cuts`` are all versions of its branch, also those of other times.
+    """
 
     environment: str
     since: datetime.datetime
@@ -25,6 +29,16 @@ class History:
     deliveries: tuple[Delivery, ...]
     figures: Figures
     missing: tuple[str, ...] = ()
+    cuts: tuple[Cut, ...] = ()
+
+    @property
+    def undeployed(self) -> list[Undeployed]:
+        """The versions that were cut in the period, and not deployed here since."""
+        lately = [cut for cut in self.cuts if self.since <= cut.at <= self.until]
+        return undeployed(lately, self.deliveries)
+
+    def _when_cut(self, each: Delivery) -> datetime.datetime | None:
+        return next((cut.at for cut in self.cuts if cut.version == each.version), None)
 
     def as_json(self) -> dict[str, Any]:
         """The history for programs: plain values only."""
@@ -46,7 +60,8 @@ class History:
                 "time_to_restore_seconds": told.restore_seconds,
                 "unrestored": told.unrestored,
             },
-            "deliveries": [_as_json(each) for each in self.deliveries],
+            "deliveries": [_as_json(each, self._when_cut(each)) for each in self.deliveries],
+            "undeployed": [_undeployed_as_json(each) for each in self.undeployed],
             "missing": list(self.missing),
         }
 
@@ -58,6 +73,7 @@ class History:
             "\n".join(f"* Not read: {escape(each)}" for each in self.missing),
             self._plot(),
             self._table(),
+            _undeployed_table(self.undeployed),
         ]
         return "\n\n".join(section for section in sections if section) + "\n"
 
@@ -107,8 +123,8 @@ class History:
     def _table(self) -> str:
         if not self.deliveries:
             return "Nothing was deployed."
-        rows = [_cells(each) for each in self.deliveries[:_SHOWN]]
-        header = ("When (UTC)", "What", "From → to", "Who", "Outcome", "Took", "")
+        rows = [_cells(each, self._when_cut(each)) for each in self.deliveries[:_SHOWN]]
+        header = ("When (UTC)", "What", "From → to", "Cut (UTC)", "Who", "Outcome", "Took", "")
         more = len(self.deliveries) - _SHOWN
         return table(header, rows) + (f"\n\nand {more} earlier ones" if more > 0 else "")
 
@@ -136,14 +152,39 @@ def _spoken(seconds: float | None) -> str:
     return "none yet" if seconds is None else spoken_seconds(seconds)
 
 
-def _cells(each: Delivery) -> Sequence[str]:
+def _undeployed_table(found: Sequence[Undeployed]) -> str:
+    """The versions that nobody deployed here; empty if there are none."""
+    if not found:
+        return ""
+    rows = [
+        (
+            _minute(each.cut.at),
+            code(each.cut.tag),
+            code(each.cut.revision[:12]),
+            f"tried: {_said_outcome(each.tried)}" if each.tried else "never tried",
+            link(each.tried.run_url, "run") if each.tried else "",
+        )
+        for each in found[:_SHOWN]
+    ]
+    header = ("Cut (UTC)", "Tag", "Commit", "What became of it", "")
+    more = len(found) - _SHOWN
+    listed = table(header, rows) + (f"\n\nand {more} earlier ones" if more > 0 else "")
+    return f"## Released, and not deployed here\n\n{listed}"
+
+
+def _minute(moment: datetime.datetime) -> str:
+    return f"{moment.astimezone(datetime.UTC):%Y-%m-%d %H:%M}"
+
+
+def _cells(each: Delivery, cut: datetime.datetime | None) -> Sequence[str]:
     version = each.version or each.revision[:12]
     changed = each.previous not in ("", version)
     change = f"{code(each.previous)} → {code(version)}" if changed else code(version)
     return (
-        f"{each.ended.astimezone(datetime.UTC):%Y-%m-%d %H:%M}",
+        _minute(each.ended),
         escape(each.kind),
         change,
+        _minute(cut) if cut else "",
         escape(each.actor),
         _said_outcome(each),
         spoken_seconds((each.ended - each.began).total_seconds()),
@@ -158,16 +199,31 @@ def _said_outcome(each: Delivery) -> str:
     return escape(each.outcome) if well else f"**{escape(each.outcome)}**"
 
 
-def _as_json(each: Delivery) -> Mapping[str, Any]:
+def _as_json(each: Delivery, cut: datetime.datetime | None) -> Mapping[str, Any]:
     return {
         "kind": each.kind,
-        "outcome": each.outcome.value if each.outcome else "DIED",
+        "outcome": _outcome_name(each),
         "began": each.began.isoformat(),
         "ended": each.ended.isoformat(),
         "seconds": round((each.ended - each.began).total_seconds(), 3),
         "version": each.version,
+        "cut": cut.isoformat() if cut else "",
         "previous_version": each.previous,
         "revision": each.revision,
         "actor": each.actor,
         "run_url": each.run_url,
     }
+
+
+def _undeployed_as_json(each: Undeployed) -> Mapping[str, Any]:
+    return {
+        "tag": each.cut.tag,
+        "version": each.cut.version,
+        "revision": each.cut.revision,
+        "cut": each.cut.at.isoformat(),
+        "tried": _outcome_name(each.tried) if each.tried else "",
+    }
+
+
+def _outcome_name(each: Delivery) -> str:
+    return each.outcome.value if each.outcome else "DIED"

@@ -3,6 +3,7 @@
 import datetime
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from prefect import get_client, get_run_logger, task
@@ -22,6 +23,8 @@ from prefect.client.schemas.sorting import ArtifactSort, FlowRunSort
 from prefect.utilities.urls import url_for
 
 from blocks.environment import Environment
+from blocks.git import SourceRepository
+from delivery.cuts import Cut, read_cuts
 from delivery.deliveries import Row, RunSeen, read_row
 from delivery.dora import Delivery
 from delivery.errors import DeliveryError
@@ -79,11 +82,22 @@ def read_records(target: Environment) -> tuple[list[HealthyRelease], str]:
     return [release for state in states for release in state.record], ""
 
 
-@task(name="read commits", task_run_name="commits of {target.name}", cache_policy=NO_CACHE)
-def read_commits(
-    target: Environment, deliveries: Sequence[Delivery]
-) -> tuple[dict[str, list[datetime.datetime]], str]:
-    """When the commits were made that each deployment brought, by its revision; and what lacks.
+@dataclass(frozen=True, slots=True)
+class GitSeen:
+    """What git knows of deliveries; ``missing`` says what could not be read.
+
+    ``commits`` are the times of the commits that each deployment brought, by its revision;
+    ``cuts`` the versions of the environment's branch, newest first.
+    """
+
+    commits: Mapping[str, Sequence[datetime.datetime]]
+    cuts: Sequence[Cut]
+    missing: tuple[str, ...] = ()
+
+
+@task(name="read git", task_run_name="commits and tags of {target.name}", cache_policy=NO_CACHE)
+def read_git(target: Environment, deliveries: Sequence[Delivery]) -> GitSeen:
+    """When the commits of each deployment were made, and when each version was cut.
 
     ``deliveries`` are newest first. The first one of all brings its own commit alone: what was
     there before it is not known.
@@ -92,7 +106,15 @@ def read_commits(
     try:
         source.refresh()
     except DeliveryError as error:
-        return {}, f"the application's repository: {error.message}"
+        return GitSeen({}, (), (f"the application's repository: {error.message}",))
+    commits, no_commits = _commits(source, deliveries)
+    cuts, no_cuts = _cuts(source, target)
+    return GitSeen(commits, cuts, tuple(filter(None, (no_commits, no_cuts))))
+
+
+def _commits(
+    source: SourceRepository, deliveries: Sequence[Delivery]
+) -> tuple[dict[str, list[datetime.datetime]], str]:
     found: dict[str, list[datetime.datetime]] = {}
     lost: list[str] = []
     before = ""
@@ -109,6 +131,14 @@ def read_commits(
         except DeliveryError:
             lost.append(each.revision[:12])
     return found, f"commits that are gone: {', '.join(lost)}" if lost else ""
+
+
+def _cuts(source: SourceRepository, target: Environment) -> tuple[list[Cut], str]:
+    try:
+        tags = source.dated_tags(source.head_of(target.branch))
+    except DeliveryError as error:
+        return [], f"the tags of {target.branch}: {error.message}"
+    return read_cuts(tags, target.tag_prefix), ""
 
 
 def publish_history(history: History) -> None:

@@ -233,6 +233,20 @@ class TestHistory:
         assert clone.tags_reachable_from(middle) == ["also", "v0.1.0", "v0.1.1"]
         assert clone.tags() == ["also", "v0.1.0", "v0.1.1", "v0.1.2"]
 
+    def test_a_tag_has_its_commit_and_its_own_date_or_its_commits(
+        self, application: WorkingRepository, clone: SourceRepository
+    ) -> None:
+        application.tag("v0.1.0")
+        first, newest = application.head(), application.commit("fix: newest")
+        application.tag("v0.1.1", first, annotated=True)
+        application.tag("v0.2.0", newest)
+        clone.refresh()
+        light, annotated = clone.dated_tags(first)
+        assert (light.name, light.sha, light.at) == ("v0.1.0", first, clone.committed_at(first))
+        assert (annotated.name, annotated.sha) == ("v0.1.1", first)
+        assert annotated.at > light.at
+        assert [tag.name for tag in clone.dated_tags(newest)] == ["v0.1.0", "v0.1.1", "v0.2.0"]
+
     def test_commits_come_oldest_first_with_their_merges(
         self, application: WorkingRepository, clone: SourceRepository
     ) -> None:

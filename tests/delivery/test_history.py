@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from delivery.cuts import Cut
 from delivery.deliveries import Row, RunSeen, gather, read_row
 from delivery.dora import Delivery, figures
 from delivery.history import History
@@ -47,10 +48,19 @@ def recorded(minute: float, version: str = "1.1.0") -> HealthyRelease:
     )
 
 
-def history(*deliveries: Delivery, days: int = 10, missing: tuple[str, ...] = ()) -> History:
+def history(
+    *deliveries: Delivery,
+    days: int = 10,
+    missing: tuple[str, ...] = (),
+    cuts: tuple[Cut, ...] = (),
+) -> History:
     until = DAY + datetime.timedelta(days=days)
     told = figures(deliveries, {SHA: [DAY]}, since=DAY, until=until)
-    return History("lab", DAY, until, deliveries, told, missing)
+    return History("lab", DAY, until, deliveries, told, missing, cuts)
+
+
+def cut(version: str, minute: float = 0, revision: str = "9" * 40) -> Cut:
+    return Cut(f"v{version}", version, revision, DAY + minute * MINUTE)
 
 
 def test_a_row_survives_the_way_through_an_artifact_and_names_nobody() -> None:
@@ -141,6 +151,33 @@ def test_without_a_delivery_there_is_no_figure_to_show_and_no_plot() -> None:
 def test_what_is_not_restored_yet_is_said() -> None:
     text = history(row(Outcome.NO_WAY_BACK).delivery()).as_markdown()
     assert "| Time to restore | none yet | 1 not restored yet |" in text
+
+
+def test_when_a_version_was_cut_stands_beside_its_deployment() -> None:
+    page = history(row().delivery(), cuts=(cut("1.2.0", -5), cut("1.1.0", -90)))
+    assert "| `1.0.0` → `1.1.0` | 2026-10-31 22:30 | \\[redacted\\] |" in page.as_markdown()
+    assert page.as_json()["deliveries"][0]["cut"] == "2026-10-31T22:30:00+00:00"
+    assert history(row().delivery()).as_json()["deliveries"][0]["cut"] == ""
+
+
+def test_what_was_released_in_the_period_and_never_deployed_is_said() -> None:
+    back = row(Outcome.ROLLED_BACK).delivery()
+    page = history(back, cuts=(cut("1.2.0", 5), cut("1.1.0", 1), cut("1.0.9", -1)))
+    text = page.as_markdown().partition("## Released, and not deployed here")[2]
+    assert "| 2026-11-01 00:05 | `v1.2.0` | `999999999999` | never tried |" in text
+    assert "| 2026-11-01 00:01 | `v1.1.0` | `999999999999` | tried: **ROLLED\\_BACK** |" in text
+    assert "1.0.9" not in text
+    told = page.as_json()["undeployed"]
+    assert [(each["tag"], each["tried"]) for each in told] == [
+        ("v1.2.0", ""),
+        ("v1.1.0", "ROLLED_BACK"),
+    ]
+    assert "Released" not in history(row().delivery(), cuts=(cut("1.1.0", 1),)).as_markdown()
+
+
+def test_very_many_undeployed_versions_are_counted() -> None:
+    many = tuple(cut(f"2.0.{number}", number) for number in range(103))
+    assert history(cuts=many).as_markdown().rstrip().endswith("and 3 earlier ones")
 
 
 def test_a_very_long_history_says_how_much_is_not_shown() -> None:

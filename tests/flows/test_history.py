@@ -55,6 +55,33 @@ def test_deploys_failures_and_rollbacks_are_told_with_the_four_figures(lately: W
     assert "Change failure rate" in latest_artifact(f"history-{lately.name}")["data"]
 
 
+def test_tags_tell_when_versions_were_cut_and_which_nobody_deployed(lately: World) -> None:
+    with_its_image(lately)
+    done = deployed(lately)
+    lately.application.commit("fix: never deployed")
+    lately.application.tag("v0.0.1-never", annotated=True)
+    try:
+        told = told_of(lately)
+    finally:
+        lately.application.git("tag", "--delete", "v0.0.1-never")
+
+    (delivery,) = told.as_json()["deliveries"]
+    assert (delivery["version"], bool(delivery["cut"])) == (done.version, True)
+    left = {each.cut.tag: each.tried for each in told.undeployed}
+    assert left["v0.0.1-never"] is None
+    assert f"v{done.version}" not in left
+
+
+def test_a_branch_that_is_gone_has_no_tags_and_that_is_said(lately: World) -> None:
+    lately.application.git("branch", "-m", "elsewhere")
+    try:
+        told = told_of(lately)
+    finally:
+        lately.application.git("branch", "-m", "develop")
+    assert told.cuts == ()
+    assert told.missing[-1].startswith("the tags of develop: ")
+
+
 def test_hosts_and_git_that_are_away_are_said_and_the_rest_is_told(lately: World) -> None:
     lately.built("v1.0.0", lately.application.head())
     lately.rolled_out("v1.0.0")
