@@ -309,6 +309,14 @@ compose_view() {
     done
 }
 
+# What lib.sh kept of the last step that failed: when, why, and the end of its log.
+last_failure() {
+    [ -f "$tt_run/last-failure" ] || return 0
+    head -n 1 "$tt_run/last-failure"
+    sed -n 2p "$tt_run/last-failure" | masked | cut -c 1-1000
+    sed 1,2d "$tt_run/last-failure" | masked | tail -c 2500
+}
+
 # --- The answer -----------------------------------------------------------------------------
 
 # A part's text without the values that nobody may see.
@@ -341,7 +349,7 @@ part actuator actuator
 part postgres postgres
 part registry registry
 part compose compose_view
-cp "$tt_run/last-failure" "$work/last_failure" 2>/dev/null || true
+part last_failure last_failure
 wait_for_parts
 
 add engine "$(json_string "$engine")"

@@ -97,15 +97,16 @@ print_failure() {
 }
 
 # Keeps in memory what the last step that failed had to say: diagnose.sh begins with it, when
-# a later step has long written over the log. Steps that only look are not worth it.
+# a later step has long written over the log. Steps that only look are not worth it. It is far more
+# than diagnose.sh tells: that masks the secrets, which nobody here knows, and cuts what is left.
 remember_failure() {
     case "${TT_STEP:-}" in
     sync | render | pull | rollout | recreate | record | prune) ;;
     *) return 0 ;;
     esac
     {
-        printf '%s %s\n%s\n' "$(date +%s)" "$TT_STEP" "${tt_failed:0:1000}"
-        tail -c 2500 "$tt_log"
+        printf '%s %s\n%s\n' "$(date +%s)" "$TT_STEP" "${tt_failed:0:16000}"
+        tail -c 16000 "$tt_log"
     } >"$tt_run/last-failure" 2>/dev/null
 }
 

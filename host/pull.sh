@@ -28,17 +28,19 @@ trap 'exit 143' TERM INT HUP
 explain_login_failure() {
     local said
     said=$(tail -n 5 "$tt_log")
-    case "$said" in
-    *unauthorized* | *denied* | *"GITHUB_TOKEN is not"*)
+    case "${said,,}" in
+    *unauthorized* | *denied* | *forbidden* | *"github_token is not"*)
         fail "the login to $TT_REGISTRY was refused; is GITHUB_TOKEN in Doppler, valid, and may it read packages?" \
             "doppler secrets get GITHUB_TOKEN --plain --project $DOPPLER_PROJECT --config $DOPPLER_CONFIG | docker login $TT_REGISTRY -u $TT_REGISTRY_USER --password-stdin" ;;
-    *[Dd]oppler*) explain_secrets_failure "the login to $TT_REGISTRY failed" ;;
+    *doppler*) explain_secrets_failure "the login to $TT_REGISTRY failed" ;;
     *) fail_for_now "the registry $TT_REGISTRY did not answer the login" "curl -sS https://$TT_REGISTRY/v2/" ;;
     esac
 }
 
 explain_pull_failure() {
-    case "$(tail -n 20 "$tt_log")" in
+    local said
+    said=$(tail -n 20 "$tt_log")
+    case "${said,,}" in
     *unauthorized* | *denied* | *"not found"* | *"manifest unknown"* | *"no space left"*)
         fail "docker compose pull failed" "docker pull $TT_APP_IMAGE" ;;
     *) fail_for_now "docker compose pull did not come through" "docker pull $TT_APP_IMAGE" ;;

@@ -232,6 +232,16 @@ def test_the_last_step_that_failed_is_told_with_its_log(machine: Machine, token:
     assert "working" in kept
 
 
+def test_a_secret_that_a_cut_would_halve_is_masked_before_it(machine: Machine, token: Path) -> None:
+    secret = SECRETS["JDBC_URL"]
+    log, why = f"{secret}{'.' * 2480}", f"{'.' * 980}{secret}"
+    machine.run(f"open_log; echo {quote(log)}; fail {quote(why)}", TT_STEP="pull")
+    kept = facts_of(diagnose(machine, token)).last_failure
+    assert kept.count("[redacted]") == 2
+    assert [part for part in ("jdbc:", "s3same", "postgres/tt") if part in kept] == []
+    assert len(kept) < 3600
+
+
 # --- remedies ---------------------------------------------------------------------------------
 
 

@@ -397,7 +397,10 @@ def test_the_password_is_dopplers_and_travels_on_standard_input(pulling: Pulling
     ("says", "transient"),
     [
         ({"LOGIN_SAYS": "unauthorized: incorrect password"}, False),
+        ({"LOGIN_SAYS": "failed with status: 401 Unauthorized"}, False),
+        ({"LOGIN_SAYS": "failed with status: 403 Forbidden"}, False),
         ({"LOGIN_SAYS": "dial tcp: connection refused"}, True),
+        ({"PULL_SAYS": "Error response from daemon: Unauthorized"}, False),
         ({"PULL_SAYS": "manifest unknown"}, False),
         ({"PULL_SAYS": "write: no space left on device"}, False),
         ({"PULL_SAYS": "net/http: TLS handshake timeout"}, True),
