@@ -18,8 +18,9 @@ _LATE_SCRAPES = 3
 _SPARE_SECONDS = 10
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _DURATION = re.compile(r"(\d+)(ms|s|m|h)")
+_SERVICE = re.compile(r"https?://([a-z][a-z0-9-]*)[:/]")
 _SHOWN = 5
-_LOGS = "docker compose -p tt logs --tail 50 {}"
+_LOGS = "docker compose -p tt ps --all {0}; docker compose -p tt logs --tail 50 {0}"
 
 
 class WatchedStack(HostAnswer):
@@ -54,13 +55,20 @@ class WatchedStack(HostAnswer):
         return max(began, self.app_started)
 
 
-def judge_watchers(seen: WatchedStack, host: str) -> list[Check]:
-    """Every check of one host, in the order of the guide's checklist."""
+def judge_watchers(seen: WatchedStack, host: str, environment: str) -> list[Check]:
+    """Every check of one host: the guide's checklist, causes before their consequences.
+
+    Alertmanager stands before the targets of Prometheus, for it is one of them.
+    """
+    prometheus, *fed = _prometheus(seen, host)
+    alertmanager, receivers = _alertmanager(seen, host, environment)
     return [
         _application(seen, host),
-        *_prometheus(seen, host),
+        prometheus,
+        alertmanager,
+        *fed,
         *_grafana(seen, host),
-        *_alertmanager(seen, host),
+        receivers,
     ]
 
 
@@ -89,7 +97,7 @@ def _prometheus(seen: WatchedStack, host: str) -> Iterator[Check]:
     else:
         count = f"{len(targets.active)} targets"
         down, late = _down(targets), _late(targets, seen)
-        yield _check("targets", host, down, f"{count}, all up", _LOGS.format("SERVICE"))
+        yield _check("targets", host, down, f"{count}, all up", _LOGS.format(_silent(targets)))
         yield _check("scrapes", host, late, f"{count} scraped since the deploy began", logs)
     heard = len(_rows(seen.alertmanagers, "data", "activeAlertmanagers"))
     problem = "" if heard else "Prometheus knows no Alertmanager to send alerts to"
@@ -110,6 +118,13 @@ def _down(targets: Targets) -> str:
     ]
     down += [f"{pool}: no target found" for pool in targets.empty_pools]
     return _listed(down) or ("" if targets.active else "there is no target at all")
+
+
+def _silent(targets: Targets) -> str:
+    """The service of the first target that is down: the application's are asked by address."""
+    down = next((target for target in targets.active if target.health != "up"), None)
+    name = _SERVICE.match(down.scrapeUrl) if down else None
+    return name[1] if name else "app"
 
 
 def _late(targets: Targets, seen: WatchedStack) -> str:
@@ -159,7 +174,7 @@ def _source_fine(seen: WatchedStack) -> str:
     return f"{', '.join(names)} works"
 
 
-def _alertmanager(seen: WatchedStack, host: str) -> Iterator[Check]:
+def _alertmanager(seen: WatchedStack, host: str, environment: str) -> Iterator[Check]:
     logs = _LOGS.format("alertmanager")
     problem = _not_ready(seen.alertmanager_ready, seen.alertmanager_reloaded)
     yield _check("Alertmanager", host, problem, "ready, its configuration loaded", logs)
@@ -170,7 +185,7 @@ def _alertmanager(seen: WatchedStack, host: str) -> Iterator[Check]:
         host,
         f"not in what is loaded: {missing}" if missing else "",
         f"{', '.join(loaded) or 'none'} loaded",
-        "python -m flows.deploy --environment ENVIRONMENT   # renders and loads it anew",
+        f"python -m flows.deploy --environment {environment}   # renders and loads it anew",
     )
 
 

@@ -32,7 +32,7 @@ def verify_watchers(target: Environment, hosts: Sequence[Host]) -> list[Check]:
 
     def look() -> list[Check]:
         answers = run_script_on_each(target.hosts_door(), hosts, run, WatchedStack)
-        return [check for name, seen in answers.items() for check in _judged(name, seen)]
+        return [check for name, seen in answers.items() for check in _judged(target, name, seen)]
 
     return look_until_fine(look, target.verification.patience_seconds)
 
@@ -87,8 +87,10 @@ def drill_alerts(target: Environment, hosts: Sequence[Host], *, now: bool) -> li
     return checks
 
 
-def _judged(host: str, seen: WatchedStack | HostError) -> list[Check]:
-    return [_unanswered(host, seen)] if isinstance(seen, HostError) else judge_watchers(seen, host)
+def _judged(target: Environment, host: str, seen: WatchedStack | HostError) -> list[Check]:
+    if isinstance(seen, HostError):
+        return [_unanswered(host, seen)]
+    return judge_watchers(seen, host, target.name)
 
 
 def _unanswered(host: str, error: HostError | TransientError) -> Check:

@@ -17,7 +17,7 @@ def stack(**changes: Any) -> WatchedStack:
 
 def failed(**changes: Any) -> dict[str, str]:
     """What failed, and the evidence, if these things were otherwise."""
-    checks = judge_watchers(stack(**changes), "TT-ec2-1")
+    checks = judge_watchers(stack(**changes), "TT-ec2-1", "lab")
     return {check.name: check.evidence for check in checks if check.level is Level.FAIL}
 
 
@@ -35,17 +35,17 @@ POOL = json.dumps({"status": "success", "data": {"scrapePools": ["redis"]}})
 
 
 def test_a_stack_that_is_watched_passes_every_check_of_the_guide() -> None:
-    checks = judge_watchers(stack(), "TT-ec2-1")
+    checks = judge_watchers(stack(), "TT-ec2-1", "lab")
     assert [check.evidence for check in checks if check.level is not Level.PASS] == []
     assert [check.name for check in checks] == [
-        *("application", "Prometheus", "targets", "scrapes", "alerts' way"),
-        *("Grafana", "data source", "dashboards", "Alertmanager", "receivers"),
+        *("application", "Prometheus", "Alertmanager", "targets", "scrapes", "alerts' way"),
+        *("Grafana", "data source", "dashboards", "receivers"),
     ]
     assert {check.host for check in checks} == {"TT-ec2-1"}
 
 
 def test_a_failed_check_says_what_to_type_and_one_that_passed_nothing() -> None:
-    checks = judge_watchers(stack(prometheus_ready="503"), "h")
+    checks = judge_watchers(stack(prometheus_ready="503"), "h", "lab")
     assert [check.name for check in checks if check.remedy] == ["Prometheus"]
 
 
@@ -111,6 +111,25 @@ def test_a_job_whose_targets_were_not_even_found_is_named() -> None:
     assert failed(targets=targets(target()), pools=pools) == {
         "targets": "tt-backend: no target found"
     }
+
+
+@pytest.mark.parametrize(
+    ("asked", "service"),
+    [
+        ("http://redis-exporter:9121/scrape?target=redis-node-1:7000", "redis-exporter"),
+        ("http://172.16.77.3:8080/actuator/prometheus", "app"),
+        ("", "app"),
+    ],
+)
+def test_the_remedy_of_a_target_names_the_service_that_was_asked(asked: str, service: str) -> None:
+    seen = stack(targets=targets(target(), target("down", scrapeUrl=asked)), pools=POOL)
+    (check,) = [c for c in judge_watchers(seen, "h", "lab") if c.name == "targets"]
+    assert check.remedy.endswith(f"logs --tail 50 {service}")
+
+
+def test_a_receiver_that_is_missing_is_brought_by_a_deploy_to_this_environment() -> None:
+    (check,) = [c for c in judge_watchers(stack(receivers=""), "h", "lab") if c.remedy]
+    assert (check.name, "--environment lab " in check.remedy) == ("receivers", True)
 
 
 def test_only_some_of_many_are_listed() -> None:

@@ -44,6 +44,19 @@ class Broken:
         finally:
             self.sh(undo)
 
+    def standing(self, *, states: bool = True) -> str:
+        """What a look must not change: containers and when they started, images, the clone's
+        files, the record, the token file. Without ``states`` for what starts again by itself.
+        """
+        shown = "{{.ID}} {{.State.Status}} {{.State.StartedAt}}" if states else "{{.ID}}"
+        return self.sh(
+            'docker() { timeout 5 docker "$@"; }; '
+            f"docker inspect --type container --format '{shown}' $(docker ps -aq) | sort; "
+            "docker image ls --quiet --no-trunc | sort; "
+            f"git -c safe.directory='*' -C {CLONE} status --porcelain; "
+            f"sha256sum {TOKEN} {RECORD}; stat -c '%a %U' {TOKEN}; true",
+        )
+
     def stopped(self, container: str) -> Any:
         """A container that somebody stopped."""
         return self.undone_by(f"docker stop --time 5 {container}", f"docker start {container}")
@@ -224,6 +237,41 @@ class Broken:
             "docker start tt-gateway-1 || true",
             "kill $(ss -Hltnp 'sport = :8080' | sed -E 's/.*pid=([0-9]+).*/\\1/' | head -n 1); "
             "sleep 0.5; docker start tt-gateway-1",
+        )
+
+    def engine_away(self) -> Any:
+        """An engine that nobody can reach: its containers run on."""
+        socket = "/run/docker.sock"
+        return self.undone_by(f"mv {socket} {socket}.aside", f"mv {socket}.aside {socket}")
+
+    def gateway_emptied(self) -> Any:
+        """A gateway that runs, and knows of no application behind it any more."""
+        servers = [f"to_{slot}/{server}" for slot in "ab" for server in ("a", "b", "last")]
+        words = "; ".join(f"set server {server} state maint" for server in servers)
+        tell = f"exec 3<>/dev/tcp/127.0.0.1/9999; echo '{words}' >&3; cat <&3"
+        process = "$(docker inspect --format '{{.State.Pid}}' tt-gateway-1)"
+        return self.undone_by(
+            f'nsenter --target {process} --net bash -c "{tell}"',
+            "docker restart --time 2 tt-gateway-1",
+        )
+
+    def names_unanswered(self) -> Any:
+        """A resolver that answers nothing any more, not even what the hosts file says."""
+        files = "/etc/resolv.conf /etc/nsswitch.conf"
+        return self.undone_by(
+            f"for file in {files}; do cp $file /root; done; "
+            "printf 'nameserver 127.0.0.9\noptions timeout:1 attempts:1\n' > /etc/resolv.conf; "
+            "sed -i 's/^hosts:.*/hosts: dns/' /etc/nsswitch.conf",
+            f"for file in {files}; do cat /root/${{file##*/}} > $file; done",
+        )
+
+    def read_only_database(self) -> Any:
+        """A database that lets everybody in and takes no write."""
+        psql = 'psql -U "$POSTGRES_USER" -d "$POSTGRES_DB" -c "ALTER SYSTEM {}"'
+        run = f"docker exec tt-postgres-1 sh -c '{psql} -c \"SELECT pg_reload_conf()\"'"
+        return self.undone_by(
+            run.format("SET default_transaction_read_only = on"),
+            run.format("RESET default_transaction_read_only"),
         )
 
     def nodes_conf_corrupt(self) -> Any:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tests.e2e.breaking import CLONE, RECORD, TOKEN, Broken
+from tests.e2e.endpoints import endpoint_ending
 
 _EDITED = f"{CLONE}/docker/docker-compose.yml"
 _GIT = f"git -c safe.directory='*' -C {CLONE}"
@@ -19,7 +20,8 @@ class Fault:
     """A fault, how it is made for a while, and what must be found first."""
 
     name: str
-    made: Callable[[Broken], AbstractContextManager[None]]
+    made: Callable[[Broken], AbstractContextManager[Any]]
+    """What it yields, if anything, adds to the policy."""
     first: str
     level: str
     words: str
@@ -47,6 +49,26 @@ FAULTS = [
         "the Doppler token is of another project",
         lambda host: host.doppler_token(project="other"),
         "doppler", "fail", "valid, but not for tt/prd",
+    ),
+    Fault(
+        "the Doppler token may not read secrets",
+        lambda host: host.service("doppler", "forbidden", "secrets/download"),
+        "doppler", "fail", "valid, but its scope does not let it read secrets",
+    ),
+    Fault(
+        "the token file is missing",
+        lambda host: host.token_removed(),
+        "token file", "fail", "does not exist",
+    ),
+    Fault(
+        "the token file is not root's",
+        lambda host: host.undone_by(f"chown daemon {TOKEN}", f"chown root {TOKEN}"),
+        "token file", "fail", "it belongs to user 1, not to root",
+    ),
+    Fault(
+        "there is no clone",
+        lambda host: host.undone_by(f"mv {CLONE} {CLONE}.aside", f"mv {CLONE}.aside {CLONE}"),
+        "git clone", "fail", "no git clone",
     ),
     Fault(
         "others can read the token file",
@@ -179,6 +201,16 @@ FAULTS = [
         ),
         f"expiry: {_CERTIFICATE}", "warn", "days",
         policy={"certificate_files": (_CERTIFICATE,)},
+    ),
+    Fault(
+        "the certificate of an endpoint is over in three days",
+        lambda _: endpoint_ending(days=3),
+        "expiry: localhost", "warn", "days",
+    ),
+    Fault(
+        "nobody vouches for an endpoint's certificate",
+        lambda _: endpoint_ending(days=30, trusted=False),
+        "expiry: localhost", "fail", "not to be trusted",
     ),
     Fault(
         "the instance lost its tag",

@@ -10,6 +10,7 @@ from benchmarks.load import together
 from tests.e2e.breaking import TOKEN
 from tests.e2e.delivering import Answered, Delivering
 from tests.e2e.searching import Search
+from tests.e2e.telling import slack_listening
 from tests.stack.files import JVM_FLAGS
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
@@ -98,7 +99,8 @@ def test_a_script_that_fails_on_the_host_fails_the_deploy_with_the_hosts_words(
     lock = f"{_CLONE}/.git/index.lock"
     delivering.lab.exec("touch", lock)
     try:
-        done = delivering.run("deploy", "--revision", sha)
+        with slack_listening(delivering) as told:
+            done = delivering.run("deploy", "--revision", sha, "--actor", "kim")
     finally:
         delivering.lab.exec("rm", lock)
 
@@ -108,6 +110,13 @@ def test_a_script_that_fails_on_the_host_fails_the_deploy_with_the_hosts_words(
     assert failure["message"].startswith("The step 'sync' failed on the host: git cannot check")
     assert f"fatal: Unable to create '{lock}': File exists" in failure["last_words"]
     assert failure["next_command"] == f"sudo git -C {_CLONE} reset --hard {sha}"
+    message, change = told[-1], f"{serving.removeprefix('v')} → {done.answer['version']}"
+    assert (message.facts["Outcome"], message.facts["By"]) == ("FAILED", "kim")
+    assert message.facts["Version"] == change
+    assert message.facts["Took"]
+    assert "The step 'sync' failed on the host: git cannot check" in message.texts[0]
+    assert message.texts[1].startswith("Next, type:")
+    assert message.links.keys() == {"Run", "Release", "Dashboard"}
     assert delivering.serving() == serving
     assert delivering.containers() == containers
     assert delivering.record() == record

@@ -8,17 +8,28 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from prefect.logging import disable_run_logger
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from blocks.environment import Environment, load_environment
+from delivery.diagnosis_words import Told
+from delivery.errors import HostScriptFailed
 from delivery.findings import Finding
+from delivery.health import Health
 from delivery.host_facts import HostFacts
+from delivery.host_state import HealthyRelease
+from delivery.journal import Journal
+from delivery.rollout import Bundle
+from flows.diagnosed import told
 from tasks.diagnosis import gather, look, mend
-from tests.e2e.breaking import Broken
+from tasks.health import probe_postgres
+from tasks.hosts import find_hosts, sync_source
+from tests.e2e.breaking import CLONE, Broken
 from tests.e2e.delivering import Delivering, rolling_out_with
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
@@ -46,10 +57,10 @@ def broken(delivering: Delivering, target: Environment) -> Iterator[Broken]:
     host.until_well()
 
 
-def look_at(target: Environment, name: str) -> list[Finding]:
+def look_at(target: Environment, name: str, told: Told | None = None) -> list[Finding]:
     """The findings, and how long they took; what happened before counts for nothing."""
     began = time.monotonic()
-    found = look(target, window_seconds=WINDOW_SECONDS)
+    found = look(target, told, window_seconds=WINDOW_SECONDS)
     SECONDS[name] = time.monotonic() - began
     print(f"{name}: {SECONDS[name]:.1f} s: {[str(each.cause) for each in found]}")
     assert SECONDS[name] < 62
@@ -73,12 +84,12 @@ def said(findings: list[Finding]) -> str:
 
 
 def test_a_healthy_host_has_no_finding_and_is_not_changed(
-    delivering: Delivering, target: Environment, broken: Broken
+    target: Environment, broken: Broken
 ) -> None:
-    before = (delivering.containers(), broken.token_mode(), delivering.record())
+    before = broken.standing()
     found = look_at(target, "healthy")
     assert found == [], said(found)
-    assert (delivering.containers(), broken.token_mode(), delivering.record()) == before
+    assert broken.standing() == before
 
 
 FAULTS = [
@@ -98,14 +109,21 @@ FAULTS = [
     ("image missing", "image_missing", [], "image-missing", "redis_exporter"),
     ("name unresolved", "name_unresolved", [], "name-unresolved", "github.invalid"),
     ("application hangs", "hung", [], "container-unhealthy", "does not answer"),
+    ("engine away", "engine_away", [], "engine-down", "no answer of a server"),
+    ("Doppler away", "service", ["doppler", "error", "secrets"], "doppler-away", "Internal server"),
+    ("registry away", "service", ["registry", "error", "/v2/"], "registry-away", "500"),
+    ("gateway emptied", "gateway_emptied", [], "nothing-serves", "HTTP 503"),
+    ("resolver broken", "names_unanswered", [], "name-unresolved", "localhost"),
     ("agent killed", "agent_killed", [], "host-unreachable", "ConnectionLost"),
 ]  # fmt: skip
+RESTLESS = ("application out of memory", "nodes.conf corrupt")
+"""Faults by which a container dies and is started again by Docker, whoever looks."""
 
 
 @pytest.mark.parametrize(
     ("name", "fault", "arguments", "cause", "evidence"), FAULTS, ids=[each[0] for each in FAULTS]
 )
-def test_a_fault_is_found_first_with_its_evidence(
+def test_a_fault_is_found_first_with_its_evidence_and_nothing_is_changed(
     broken: Broken,
     target: Environment,
     name: str,
@@ -116,10 +134,49 @@ def test_a_fault_is_found_first_with_its_evidence(
 ) -> None:
     made: AbstractContextManager[None] = getattr(broken, fault)(*arguments)
     with made:
+        before = broken.standing(states=name not in RESTLESS)
         found = look_at(target, name)
+        after = broken.standing(states=name not in RESTLESS)
     assert found, "nothing was found"
     assert found[0].cause == cause, said(found)
     assert evidence in said(found[:1])
+    assert found[0].remedy.command
+    assert after == before
+
+
+class TestNothingToBeSeen:
+    def test_a_step_that_failed_is_told_in_its_own_words(
+        self, delivering: Delivering, target: Environment, broken: Broken
+    ) -> None:
+        bundle = Bundle.of_record(HealthyRelease.model_validate(delivering.record()[-1]))
+        lock = f"{CLONE}/.git/index.lock"
+        with broken.undone_by(f"touch {lock}", f"rm {lock}"), disable_run_logger():
+            before = broken.standing()
+            with pytest.raises(HostScriptFailed) as failed:
+                sync_source.fn(target, find_hosts.fn(target), bundle)
+            words = Told("sync", failed.value.message, failed.value.last_words)
+            found = look_at(target, "command failed", words)
+            after = broken.standing()
+        assert [each.cause for each in found] == ["command-failed"], said(found)
+        assert "index.lock': File exists" in said(found)
+        assert after == before
+
+    def test_a_health_check_that_did_not_hold_is_told_with_what_it_saw(
+        self, target: Environment, broken: Broken
+    ) -> None:
+        hasty = target.model_copy()
+        hasty.health = target.health.model_copy(update={"deadline_seconds": 0})
+        with broken.read_only_database(), disable_run_logger():
+            before = broken.standing()
+            probe = probe_postgres.fn(hasty, find_hosts.fn(target)[0])
+            journal = Journal("lab", "", "", datetime.now(UTC), time.monotonic)
+            journal.health = Health((probe,))
+            journal.note_unhealthy()
+            found = look_at(target, "health check timed out", told(journal))
+            after = broken.standing()
+        assert [each.cause for each in found] == ["health-timed-out"], said(found)
+        assert "read-only transaction" in said(found)
+        assert after == before
 
 
 class TestMending:

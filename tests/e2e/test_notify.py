@@ -7,17 +7,10 @@ import httpx
 import pytest
 
 from tests.e2e.delivering import Delivering
+from tests.e2e.telling import slack_listening
 from tests.stack.files import MONITORING
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
-
-
-def slack_rows(delivering: Delivering) -> list[dict[str, Any]]:
-    """Every message that Slack has, oldest first."""
-    found: list[dict[str, Any]] = json.loads(delivering.lab.command("slack", "messages", "--json"))[
-        "messages"
-    ]
-    return found
 
 
 def on_github(delivering: Delivering, path: str) -> Any:
@@ -41,18 +34,25 @@ def marks(delivering: Delivering, version: str) -> list[dict[str, Any]]:
 
 
 def test_a_deploy_is_told_to_slack_github_and_grafana(delivering: Delivering) -> None:
-    before = len(slack_rows(delivering))
+    serving = delivering.serving()
     sha = delivering.commit("fix", message="worth telling <!channel>")
 
-    done = delivering.run("deploy", "--actor", "kim", "--reason", "<!here> friday")
+    with slack_listening(delivering) as told:
+        done = delivering.run("deploy", "--actor", "kim", "--reason", "<!here> friday")
 
     assert (done.status, done.outcome) == (0, "DEPLOYED"), done.said
     version = done.answer["version"]
-    texts = [row["payload"].get("text", "") for row in slack_rows(delivering)[before:]]
-    told = [text for text in texts if version in text]
-    assert f"Deploy of {version} to lab has begun" in told[0]
-    assert f"{version} is live on lab" in told[-1]
-    assert "&lt;!here&gt; friday" in told[0]
+    begun, ended = told
+    assert f"Deploy of {version} to lab has begun" in begun.headline
+    assert f"{version} is live on lab" in ended.headline
+    change = f"{serving.removeprefix('v')} → {version}" if serving else f"nothing → {version}"
+    for message in told:
+        assert (message.facts["By"], message.facts["Version"]) == ("kim", change)
+        assert message.facts["Why"] == "&lt;!here&gt; friday"
+        assert message.links["Release"] == done.answer["release_url"]
+        assert message.links["Dashboard"].startswith(delivering.lab.env["TT_LAB_GRAFANA_URL"])
+    assert ended.facts["Took"].endswith(" s")
+    assert "0 of " in ended.facts["Cost"] or not serving
     (deployment,) = on_github(delivering, f"/deployments?sha={sha}")
     states = on_github(delivering, f"/deployments/{deployment['id']}/statuses")
     assert [state["state"] for state in states] == ["success", "in_progress"]

@@ -9,6 +9,7 @@ from benchmarks.load import Figures, together
 from tests.e2e.breaking import Broken
 from tests.e2e.conversing import Conversation
 from tests.e2e.delivering import Answered, Delivering, rolling_out_with
+from tests.e2e.telling import Message, slack_listening
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
@@ -28,9 +29,17 @@ def deploy_under_load(delivering: Delivering, behaviour: str) -> tuple[Answered,
     sha = delivering.commit("fix", behaviour=behaviour, message=f"a release that is {behaviour}")
     posts = 0.0 if behaviour.startswith("crash") else 0.1
     with delivering.under_load(posts=posts) as loads:
-        done = delivering.run("deploy", "--revision", sha)
+        done = delivering.run("deploy", "--revision", sha, "--actor", "kim")
     delivering.commit("fix", behaviour="healthy", message="mended")
     return done, together(loads)
+
+
+def assert_told(message: Message, done: Answered, serving: str, outcome: str) -> None:
+    """Who, what, from where to where, how long, what it cost, and where to look."""
+    assert (message.facts["Outcome"], message.facts["By"]) == (outcome, "kim")
+    assert message.facts["Version"] == f"{serving.removeprefix('v')} → {done.answer['version']}"
+    assert message.facts["Took"].endswith(" s")
+    assert message.links.keys() >= {"Run", "Dashboard"}
 
 
 @pytest.mark.parametrize(
@@ -50,12 +59,16 @@ def test_a_bad_release_leaves_the_old_one_serving(
 ) -> None:
     recorded = len(delivering.record())
 
-    with rolling_out_with(delivering, **policy):
+    with rolling_out_with(delivering, **policy), slack_listening(delivering) as told:
         done, figures = deploy_under_load(delivering, behaviour)
 
     assert (done.status, done.outcome) == (1, "ROLLED_BACK"), done.said
     assert figures.failed == []
-    assert done.answer["findings"][0]["cause"] == cause, done.said
+    (first, *_) = done.answer["findings"]
+    assert first["cause"] == cause, done.said
+    assert_told(told[-1], done, serving, "ROLLED_BACK")
+    assert told[-1].texts[0].startswith(first["summary"])
+    assert first["remedy"].partition("#")[0].strip() in told[-1].texts[1]
     assert delivering.serving() == serving
     assert len(delivering.app_containers()) == 1
     assert delivering.record()[-1]["tag"] == serving
@@ -120,10 +133,16 @@ def test_rollback_brings_the_previous_release_back_and_breaks_nobody_off(
 ) -> None:
     expected = [line["tag"] for line in delivering.record() if line["tag"] != serving][-1]
 
-    with Conversation(delivering.app_url) as talk, delivering.under_load() as loads:
-        done = delivering.run("rollback", "--reason", "second thoughts")
+    with (
+        Conversation(delivering.app_url) as talk,
+        delivering.under_load() as loads,
+        slack_listening(delivering) as told,
+    ):
+        done = delivering.run("rollback", "--reason", "second thoughts", "--actor", "kim")
 
     assert (done.status, done.outcome) == (0, "DEPLOYED"), done.said
+    assert_told(told[-1], done, serving, "DEPLOYED (rollback)")
+    assert told[-1].facts["Why"] == "second thoughts"
     figures = together(loads)
     assert figures.failed == []
     assert delivering.serving() == expected

@@ -9,17 +9,24 @@ from contextlib import contextmanager
 from typing import Any
 
 import pytest
+from prefect.logging import disable_run_logger
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from benchmarks.load import Load
+from blocks.environment import load_environment
+from delivery.checks import Check, Level
+from tasks.verification import drill_alerts, verify_watchers
+from tests.e2e.breaking import Broken
 from tests.e2e.conftest import ROOT
 from tests.e2e.delivering import Delivering
+from tests.e2e.watchers import BLIND, Blindness
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 SUMMARY = "This is a drill, nothing is wrong"
 
-SCRAPE_SECONDS = 10
-"""Prometheus' scrape interval, in which it notices."""
+NOTICED_SECONDS = 25
+"""Within which Prometheus and the others notice: it scrapes every ten seconds."""
 
 SAVE = """
 import json, sys
@@ -42,13 +49,6 @@ def serving(delivering: Delivering) -> str:
         delivering.commit("fix", message="something to compare with")
         assert delivering.run("deploy").outcome == "DEPLOYED"
     return delivering.serving()
-
-
-def failed(delivering: Delivering, *arguments: str) -> dict[str, str]:
-    """The failed checks of a verification, with their evidence."""
-    done = delivering.run("verify", *arguments)
-    assert done.answer, done.said
-    return {c["name"]: c["evidence"] for c in done.answer["checks"] if c["level"] == "fail"}
 
 
 def unhealthy(delivering: Delivering) -> dict[str, str]:
@@ -119,23 +119,74 @@ def test_a_healthy_stack_verifies_and_a_drill_reaches_slack_and_is_resolved(
     assert messages(delivering, "resolved: " + SUMMARY) == resolved + 1
 
 
+class Watched:
+    """The lab's watchers, looked at once: the flow's own parts, through SSM, in this process."""
+
+    def __init__(self) -> None:
+        lab = load_environment("lab")
+        given = {"patience_seconds": 0, "drill_seconds": 15}
+        lab.verification = lab.verification.model_copy(update=given)
+        self._target, self._hosts = lab, lab.hosts_door().running(lab.tag_key, lab.tag_value)
+
+    def failed(self, *, drill: bool = False) -> list[Check]:
+        """The checks that fail now, causes first."""
+        checks = verify_watchers.fn(self._target, self._hosts)
+        if drill:
+            checks += drill_alerts.fn(self._target, self._hosts, now=True)
+        return [check for check in checks if check.level is Level.FAIL]
+
+    def first_failed(self, *, drill: bool) -> Check:
+        """The first check that fails once the fault is noticed."""
+        noticed = time.monotonic() + NOTICED_SECONDS
+        while not (found := self.failed(drill=drill)) and time.monotonic() < noticed:
+            time.sleep(0.5)
+        return found[0]
+
+    def until_fine(self) -> None:
+        """Wait until nothing fails any more."""
+        fine = time.monotonic() + 2 * NOTICED_SECONDS
+        while found := self.failed():
+            assert time.monotonic() < fine, found
+            time.sleep(0.5)
+
+
+@pytest.fixture
+def watched(delivering: Delivering) -> Iterator[Watched]:
+    """Watchers that are all well before a fault, and after it."""
+    address = {PREFECT_API_URL: delivering.lab.env["PREFECT_API_URL"]}
+    with temporary_settings(address), disable_run_logger():
+        looking = Watched()
+        looking.until_fine()
+        yield looking
+        looking.until_fine()
+
+
+@pytest.mark.parametrize("fault", BLIND, ids=lambda fault: fault.name)
+def test_what_watches_no_more_is_the_first_to_fail_and_nothing_is_changed(
+    delivering: Delivering, watched: Watched, fault: Blindness
+) -> None:
+    host = Broken(delivering.lab)
+    with fault.made(host):
+        before, began = host.standing(), time.monotonic()
+        first = watched.first_failed(drill=fault.drill)
+        seconds, after = time.monotonic() - began, host.standing()
+
+    assert (first.name, first.host) == (fault.first, "TT-ec2-1"), first
+    assert fault.words in first.evidence
+    assert fault.remedy in first.remedy
+    assert after == before
+    print(f"{fault.name}: {first.evidence} ({seconds:.1f} s)")
+
+
 @pytest.fixture(scope="class")
 def impatient(delivering: Delivering) -> Iterator[None]:
     """Nobody waits long for what will not mend itself."""
-    health, verification = {"deadline_seconds": 8}, {"patience_seconds": 0}
-    with changed(delivering, health=health, verification=verification):
+    with changed(delivering, health={"deadline_seconds": 8}):
         yield
 
 
 @pytest.mark.usefixtures("impatient")
 class TestFaults:
-    def test_an_exporter_that_is_down_is_named(self, delivering: Delivering) -> None:
-        with stopped(delivering, "stop", "start", "tt-postgres-exporter-1"):
-            time.sleep(SCRAPE_SECONDS + 1)
-            found = failed(delivering)
-        assert found.keys() == {"targets"}
-        assert found["targets"].startswith("postgres postgres-exporter:9187: ")
-
     def test_a_redis_node_that_hangs_is_named(self, delivering: Delivering) -> None:
         with stopped(delivering, "pause", "unpause", "tt-redis-node-6-1"):
             found = unhealthy(delivering)
@@ -146,13 +197,8 @@ class TestFaults:
         self,
         delivering: Delivering,
     ) -> None:
-        psql(delivering, "ALTER SYSTEM SET default_transaction_read_only = on")
-        psql(delivering, "SELECT pg_reload_conf()")
-        try:
+        with Broken(delivering.lab).read_only_database():
             found = unhealthy(delivering)
-        finally:
-            psql(delivering, "ALTER SYSTEM RESET default_transaction_read_only")
-            psql(delivering, "SELECT pg_reload_conf()")
         assert "read-only transaction" in found["postgres"]
 
     def test_too_few_connections_for_a_takeover_are_counted(self, delivering: Delivering) -> None:
