@@ -78,7 +78,7 @@ def _why_not(facts: PreflightHost, secrets: SecretsSight | None, where: str) -> 
             f"Generate a service token (read) of {where}, and put it into the file",
         )
     return (
-        f"the token is valid, but its scope does not let it read secrets: {said}",
+        f"the token is valid, but its scope does not let it read secrets ({said})",
         f"Generate a service token with read access to {where}",
     )
 

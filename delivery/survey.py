@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from delivery.checks import Check, Level
-from delivery.errors import DeliveryError
+from delivery.errors import DeliveryError, TransientError
 from delivery.expiry import judge_end
 from delivery.host_checks import ImageSight, judged
 from delivery.host_state import HostState
@@ -117,7 +117,9 @@ def _certificates(
 ) -> Iterator[Check]:
     for endpoint, seen in services.certificates:
         if isinstance(seen, DeliveryError):
-            yield of_error(f"expiry: {endpoint}", seen, warn=True)
+            # One that nobody trusts (any more) is as good as over; one that was not seen is not.
+            unseen = isinstance(seen, TransientError)
+            yield of_error(f"expiry: {endpoint}", seen, warn=unseen)
             continue
         yield judge_end(endpoint, seen, "Renew the certificate", now=now, days=policy.expiry_days)
 

@@ -121,12 +121,13 @@ def test_what_ends_soon_is_told_by_what_it_is() -> None:
     secrets = {**sight().facts.model_dump()["secrets"], "pull_token_expires": soon}
     endpoint = ("tt.example:443", NOW + datetime.timedelta(days=3))
     bad = ("old.example:443", ConfigurationError("not to be trusted"))
-    silent = ("new.example:443", NOW + datetime.timedelta(days=300))
+    fine = ("new.example:443", NOW + datetime.timedelta(days=300))
+    away = ("away.example:443", HostUnreachable("No TLS endpoint answered"))
     checks = judged(
         sight(secrets=secrets, certificates=["1764460800 /etc/a.pem", "0 /etc/b.pem"]),
         github=GitHubAccess(push=True, expires=soon),
         tokens=tokens,
-        certificates=(endpoint, bad, silent),
+        certificates=(endpoint, bad, fine, away),
     )
     assert not_passed(checks) == [
         ("expiry: registry token", Level.WARN),
@@ -136,7 +137,8 @@ def test_what_ends_soon_is_told_by_what_it_is() -> None:
         ("expiry: Doppler token", Level.WARN),
         ("doppler scope", Level.WARN),
         ("expiry: tt.example:443", Level.WARN),
-        ("expiry: old.example:443", Level.WARN),
+        ("expiry: old.example:443", Level.FAIL),
+        ("expiry: away.example:443", Level.WARN),
     ]
 
 

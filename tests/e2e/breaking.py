@@ -255,15 +255,19 @@ class Broken:
             "docker restart --time 2 tt-gateway-1",
         )
 
-    def names_unanswered(self) -> Any:
-        """A resolver that answers nothing any more, not even what the hosts file says."""
-        files = "/etc/resolv.conf /etc/nsswitch.conf"
+    def own_resolver(self) -> Any:
+        """A resolver on the host that knows every name, and a remote that only it knows."""
+        origin = f"git -C {CLONE} config remote.origin.url"
+        was = self.sh(origin).strip()
         return self.undone_by(
-            f"for file in {files}; do cp $file /root; done; "
-            "printf 'nameserver 127.0.0.9\noptions timeout:1 attempts:1\n' > /etc/resolv.conf; "
-            "sed -i 's/^hosts:.*/hosts: dns/' /etc/nsswitch.conf",
-            f"for file in {files}; do cat /root/${{file##*/}} > $file; done",
+            f"{origin} {was.replace('localhost', 'git.tt.example')}; "
+            "cp /etc/resolv.conf /root/resolv.conf; "
+            "printf 'nameserver 127.0.0.53\\noptions timeout:1 attempts:1\\n' > /etc/resolv.conf; "
+            f"setsid python3 -c '{_RESOLVER}' </dev/null >/dev/null 2>&1 & sleep 0.5",
+            f"{origin} {was}; cat /root/resolv.conf > /etc/resolv.conf; {self.ends_resolver}",
         )
+
+    ends_resolver = "kill $(ss -Hlunp 'src 127.0.0.53' | sed -E 's/.*pid=([0-9]+).*/\\1/') || true"
 
     def read_only_database(self) -> Any:
         """A database that lets everybody in and takes no write."""
@@ -378,5 +382,18 @@ class Broken:
         settings = json.loads((self.lab.home / "lab.json").read_text())
         return f"http://127.0.0.1:{settings['ports']['doppler']}"
 
+
+_RESOLVER = """
+import socket
+door = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+door.bind(("127.0.0.53", 53))
+while True:
+    asked, who = door.recvfrom(512)
+    known = asked[-4:-2] == bytes([0, 1])
+    head = asked[:2] + bytes([129, 128, 0, 1, 0, known, 0, 0, 0, 0])
+    found = bytes([192, 12, 0, 1, 0, 1, 0, 0, 0, 0, 0, 4, 127, 0, 0, 1])
+    door.sendto(head + asked[12:] + found * known, who)
+"""
+"""Says 127.0.0.1 to whatever name it is asked for."""
 
 _APP = "app=$(docker ps --all --quiet --filter label=com.docker.compose.service=app)"

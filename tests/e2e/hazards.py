@@ -62,7 +62,7 @@ FAULTS = [
     ),
     Fault(
         "the token file is not root's",
-        lambda host: host.undone_by(f"chown daemon {TOKEN}", f"chown root {TOKEN}"),
+        lambda host: host.undone_by(f"chown 1 {TOKEN}", f"chown 0 {TOKEN}"),
         "token file", "fail", "it belongs to user 1, not to root",
     ),
     Fault(

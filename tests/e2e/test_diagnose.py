@@ -113,7 +113,6 @@ FAULTS = [
     ("Doppler away", "service", ["doppler", "error", "secrets"], "doppler-away", "Internal server"),
     ("registry away", "service", ["registry", "error", "/v2/"], "registry-away", "500"),
     ("gateway emptied", "gateway_emptied", [], "nothing-serves", "HTTP 503"),
-    ("resolver broken", "names_unanswered", [], "name-unresolved", "localhost"),
     ("agent killed", "agent_killed", [], "host-unreachable", "ConnectionLost"),
 ]  # fmt: skip
 RESTLESS = ("application out of memory", "nodes.conf corrupt")
@@ -141,6 +140,21 @@ def test_a_fault_is_found_first_with_its_evidence_and_nothing_is_changed(
     assert found[0].cause == cause, said(found)
     assert evidence in said(found[:1])
     assert found[0].remedy.command
+    assert after == before
+
+
+def test_a_resolver_that_dies_is_found_by_the_names_that_it_knew(
+    target: Environment, broken: Broken
+) -> None:
+    with broken.own_resolver():
+        assert look_at(target, "resolver well") == []
+        broken.sh(broken.ends_resolver)
+        before = broken.standing()
+        found = look_at(target, "resolver dead")
+        after = broken.standing()
+    assert [each.cause for each in found] == ["name-unresolved"], said(found)
+    assert "git.tt.example" in said(found)
+    assert "resolv.conf" in found[0].remedy.command
     assert after == before
 
 

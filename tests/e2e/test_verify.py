@@ -150,15 +150,21 @@ class Watched:
             time.sleep(0.5)
 
 
-@pytest.fixture
-def watched(delivering: Delivering) -> Iterator[Watched]:
-    """Watchers that are all well before a fault, and after it."""
+@pytest.fixture(scope="module")
+def watching(delivering: Delivering) -> Iterator[Watched]:
+    """The watchers of this lab, which are all well afterwards."""
     address = {PREFECT_API_URL: delivering.lab.env["PREFECT_API_URL"]}
     with temporary_settings(address), disable_run_logger():
         looking = Watched()
-        looking.until_fine()
         yield looking
         looking.until_fine()
+
+
+@pytest.fixture
+def watched(watching: Watched) -> Watched:
+    """The watchers, all well before a fault."""
+    watching.until_fine()
+    return watching
 
 
 @pytest.mark.parametrize("fault", BLIND, ids=lambda fault: fault.name)

@@ -123,7 +123,7 @@ BLIND = [
     Blindness(
         "Slack refuses the alerts",
         lambda host: host.service("slack", "forbidden", "POST"),
-        "drill: Slack takes it", "403", "logs --tail 50 alertmanager",
+        "drill: Slack takes it", "403", "logs alertmanager",
         drill=True,
     ),
 ]  # fmt: skip
