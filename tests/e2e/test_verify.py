@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
 
 SUMMARY = "This is a drill, nothing is wrong"
 
-NOTICED_SECONDS = 25
+NOTICED_SECONDS = 60
 """Within which Prometheus and the others notice: it scrapes every ten seconds."""
 
 SAVE = """
