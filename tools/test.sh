@@ -2,8 +2,8 @@
 # test.sh [STAGE...]: the tests, quickest first; the first stage that fails ends it.
 #
 #   fast     no server, no lab; all of delivery's branches must be covered
-#   slow     the next two side by side: each waits much, and neither fills the processors. The files
-#            of LATE wait until the servers are done: then there is room for a third lab
+#   slow     the next two, one after the other: side by side they starve each other of processors, and
+#            requests are lost that would not be. The files of LATE have a third lab, beside the others
 #   prefect  with a Prefect server
 #   e2e      the product in labs of the tests' own, which are gone afterwards
 #
@@ -38,24 +38,19 @@ e2e() {
 
 slow() {
     local file others=()
+    prefect
     if ((!WORKERS)); then
-        prefect
         e2e
         return
     fi
     with_labs=yes
     for file in "${LATE[@]}"; do others+=(--ignore "$file"); done
-    beside servers_then_late
+    beside late
     begin run "$WORKERS" -m e2e "${others[@]}"
     finish
 }
 
-servers_then_late() {
-    local status=0
-    run "$WORKERS" -m "prefect and not e2e" || status=$?
-    TT_LAB_HOME=$LAB-late run 1 -m e2e "${LATE[@]}" || status=$?
-    return "$status"
-}
+late() { TT_LAB_HOME=$LAB-late run 1 -m e2e "${LATE[@]}"; }
 
 # beside COMMAND...: begins it; what it says comes when it has ended.
 beside() {

@@ -18,13 +18,14 @@ class Conversation:
 
     ``versions`` and ``at`` have what came and when (seconds since the socket was opened);
     ``closed`` is the code of the close frame that the server sent, 1006 if it went away without
-    one (RFC 6455, 7.4.1), None if the conversation was left first.
+    one (RFC 6455, 7.4.1), None if the conversation was left first; ``end`` is its end in words.
     """
 
     def __init__(self, app_url: str) -> None:
         self.versions: list[str] = []
         self.at: list[float] = []
         self.closed: int | None = None
+        self.end = "left"
         self._over = threading.Event()
         self._socket = connect(
             app_url.replace("http://", "ws://") + "/api/live", proxy=None, ping_interval=None
@@ -59,6 +60,9 @@ class Conversation:
                 self._hear()
         except ConnectionClosed as closed:
             self.closed = closed.rcvd.code if closed.rcvd else 1006
+            self.end = repr(closed)
+        except TimeoutError:
+            self.end = f"no answer within {_PATIENCE_SECONDS} s"
 
     def _hear(self) -> None:
         self.versions.append(str(self._socket.recv(timeout=_PATIENCE_SECONDS)))

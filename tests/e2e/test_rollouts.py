@@ -149,9 +149,9 @@ def test_rollback_brings_the_previous_release_back_and_breaks_nobody_off(
     # An open websocket stays with the old release long after the switch, until that says goodbye.
     switched = min(answer.at for answer in figures.answers if answer.version == expected)
     assert set(talk.versions) == {serving}
-    assert talk.at[-1] > switched + 10
+    assert talk.at[-1] > switched + 10, talk.end
     assert talk.longest_silence_seconds < 5
-    assert talk.closed == CloseCode.GOING_AWAY
+    assert talk.closed == CloseCode.GOING_AWAY, talk.end
 
 
 def test_rollback_to_what_is_not_there_is_refused_before_anything_is_touched(
