@@ -2,6 +2,10 @@
 # Watching a release serve while the old one stays warm: no worse than the old one was before.
 # shellcheck disable=SC2154,SC2034 # variables of lib.sh, gateway.sh and takeover.sh
 
+# A process without a processor for a second is no reason to take a release back: the other one answers
+# meanwhile. So many looks in a row, half a second apart, are.
+silent_looks=5
+
 own_began="" own_requests=0 own_errors=0
 
 # From now until own_share_ends: what the outgoing one answers, and how much of it fails.
@@ -41,17 +45,17 @@ fail_as_seen() {
 
 # Watches the new release serve while the old one stays warm as the gateway's fallback.
 soak() {
-    local deadline=$((SECONDS + TT_SOAK_SECONDS)) began now requests=0 errors=0
+    local deadline=$((SECONDS + TT_SOAK_SECONDS)) began now requests=0 errors=0 down=0
     began=$(gateway_counts "$candidate_slot")
-    while ((SECONDS < deadline)); do
+    while ((SECONDS < deadline || down > 0)); do
         if has_crashed; then fail_with_log "crashed while it was watched"; fi
         now=$(gateway_counts "$candidate_slot")
         requests=$((${now% *} - ${began% *})) errors=$((${now#* } - ${began#* }))
         if over_limit "$requests" "$errors" && worse_than_before "$requests" "$errors"; then
             fail_as_seen "$errors of $requests requests failed at the gateway while $candidate was watched (limit $TT_SOAK_ERRORS %; of the release before $own_errors of $own_requests)"
         fi
-        [[ $(gateway_status "$candidate_slot") != DOWN* ]] ||
-            fail_as_seen "$candidate stopped answering while it was watched"
+        if [[ $(gateway_status "$candidate_slot") == DOWN* ]]; then ((down += 1)); else down=0; fi
+        ((down < silent_looks)) || fail_as_seen "$candidate stopped answering while it was watched"
         sleep 0.5
     done
     if has_crashed; then fail_with_log "crashed while it was watched"; fi

@@ -70,6 +70,18 @@ def test_a_release_that_runs_on_is_given_up_for_what_the_gateway_saw(watched: Wa
     assert watched.given_up(counts="0 0, 100 5") == ""
 
 
+@pytest.mark.parametrize(
+    ("status", "why"),
+    [
+        ("UP, DOWN, DOWN, DOWN, DOWN, UP", ""),
+        ("UP, UP, UP, DOWN, DOWN, DOWN, DOWN, DOWN", "tt-app-2 stopped answering"),
+    ],
+    ids=["for a moment", "when the watch ends"],
+)
+def test_a_silence_counts_only_if_it_lasts(watched: Watched, status: str, why: str) -> None:
+    assert watched.given_up(status=status).partition(" while")[0] == why
+
+
 @pytest.mark.parametrize("counts", ["0 0, 100 20", "0 0, 100 26"], ids=["as many", "by chance"])
 def test_a_release_that_fails_no_more_than_the_one_before_may_stay_and_that_is_said(
     watched: Watched, counts: str
