@@ -37,12 +37,14 @@ class History:
         lately = [cut for cut in self.cuts if self.since <= cut.at <= self.until]
         return undeployed(lately, self.deliveries)
 
-    def _when_cut(self, each: Delivery) -> datetime.datetime | None:
-        return next((cut.at for cut in self.cuts if cut.version == each.version), None)
+    @property
+    def _cut_at(self) -> Mapping[str, datetime.datetime]:
+        """When each version was cut, last if it was more than once."""
+        return {cut.version: cut.at for cut in reversed(self.cuts)}
 
     def as_json(self) -> dict[str, Any]:
         """The history for programs: plain values only."""
-        told = self.figures
+        told, cut_at = self.figures, self._cut_at
         return {
             "outcome": "TOLD",
             "environment": self.environment,
@@ -60,7 +62,7 @@ class History:
                 "time_to_restore_seconds": told.restore_seconds,
                 "unrestored": told.unrestored,
             },
-            "deliveries": [_as_json(each, self._when_cut(each)) for each in self.deliveries],
+            "deliveries": [_as_json(each, cut_at.get(each.version)) for each in self.deliveries],
             "undeployed": [_undeployed_as_json(each) for each in self.undeployed],
             "missing": list(self.missing),
         }
@@ -123,10 +125,10 @@ class History:
     def _table(self) -> str:
         if not self.deliveries:
             return "Nothing was deployed."
-        rows = [_cells(each, self._when_cut(each)) for each in self.deliveries[:_SHOWN]]
+        cut_at = self._cut_at
+        rows = [_cells(each, cut_at.get(each.version)) for each in self.deliveries[:_SHOWN]]
         header = ("When (UTC)", "What", "From → to", "Cut (UTC)", "Who", "Outcome", "Took", "")
-        more = len(self.deliveries) - _SHOWN
-        return table(header, rows) + (f"\n\nand {more} earlier ones" if more > 0 else "")
+        return _newest(header, rows, of=len(self.deliveries))
 
 
 def _figures_table(told: Figures) -> str:
@@ -167,9 +169,13 @@ def _undeployed_table(found: Sequence[Undeployed]) -> str:
         for each in found[:_SHOWN]
     ]
     header = ("Cut (UTC)", "Tag", "Commit", "What became of it", "")
-    more = len(found) - _SHOWN
-    listed = table(header, rows) + (f"\n\nand {more} earlier ones" if more > 0 else "")
-    return f"## Released, and not deployed here\n\n{listed}"
+    return f"## Released, and not deployed here\n\n{_newest(header, rows, of=len(found))}"
+
+
+def _newest(header: Sequence[str], rows: Sequence[Sequence[str]], *, of: int) -> str:
+    """A table of the newest, and how many there are besides."""
+    more = of - len(rows)
+    return table(header, rows) + (f"\n\nand {more} earlier ones" if more else "")
 
 
 def _minute(moment: datetime.datetime) -> str:
