@@ -6,6 +6,7 @@ import httpx
 from prefect.blocks.abstract import CredentialsBlock
 from pydantic import Field, SecretStr
 
+from blocks.tls import trusted
 from delivery.errors import SecretsError, SecretsUnavailable
 from delivery.redaction import redact
 from delivery.service_checks import ServiceToken
@@ -45,6 +46,7 @@ class DopplerSecrets(CredentialsBlock):
         """An HTTP client for Doppler's API, authorised; close it after use."""
         return httpx.Client(
             base_url=self.api_url,
+            verify=trusted(),
             timeout=self.timeout_seconds,
             headers={"Authorization": f"Bearer {self.service_token.get_secret_value()}"},
         )

@@ -201,10 +201,7 @@ class Environment(Block):
         return self.clone_url.removesuffix(".git")
 
     def hosts_door(self) -> AwsHosts:
-        """EC2 and SSM with this environment's credentials; always the same door.
-
-        Opening one takes a third of a second of work: boto3 reads all that EC2 can do.
-        """
+        """EC2 and SSM with this environment's credentials; always the same door."""
         if self._hosts_door is None:
             options = self.aws.aws_client_parameters.get_params_override()
             with Translated("reading the AWS settings"):

@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 
+from blocks.tls import trusted
 from delivery.errors import AccessDenied, RateLimited, SourceError, SourceUnavailable
 
 _API_VERSION = "2022-11-28"
@@ -47,6 +48,7 @@ class GitHubApi:
             base_url=api_url.rstrip("/"),
             timeout=httpx.Timeout(timeout_seconds, connect=5.0),
             transport=transport,
+            verify=trusted(),
             follow_redirects=True,  # as GitHub asks for: a renamed repository has moved
             headers={
                 "Accept": "application/vnd.github+json",

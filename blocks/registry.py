@@ -6,6 +6,7 @@ from typing import Any
 
 import httpx
 
+from blocks.tls import trusted
 from delivery.errors import RegistryError, RegistryUnavailable
 from delivery.host_checks import ImageSight
 from delivery.image import ImageRepository, is_digest
@@ -51,6 +52,7 @@ class Registry:
             base_url=f"{scheme}://{host}/v2/{repository.path}",
             timeout=httpx.Timeout(20.0, connect=5.0),
             transport=transport,
+            verify=trusted(),
             follow_redirects=True,
         )
         self._authorization: dict[str, str] = {}

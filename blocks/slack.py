@@ -17,6 +17,7 @@ from prefect.blocks.notifications import SlackWebhook
 from prefect.utilities.urls import validate_restricted_url
 from pydantic import Field, SecretStr
 
+from blocks.tls import trusted
 from delivery.errors import ChannelError
 from delivery.redaction import redact
 
@@ -70,7 +71,7 @@ class WebhookChannel:
     ) -> None:
         self._url = webhook.url.get_secret_value()
         self._anywhere = webhook.allow_private_urls
-        self._http = _Patient(httpx.Client(timeout=TIMEOUT_SECONDS), sleep)
+        self._http = _Patient(httpx.Client(verify=trusted(), timeout=TIMEOUT_SECONDS), sleep)
 
     def post(self, message: Message, *, below: Posted | None = None) -> None:  # noqa: ARG002 - the protocol's
         """Post a message; there are no threads here, so it stands for itself."""
@@ -130,6 +131,7 @@ class BotChannel:
         self._channel = bot.channel
         client = httpx.Client(
             base_url=bot.api_url,
+            verify=trusted(),
             timeout=TIMEOUT_SECONDS,
             headers={"Authorization": f"Bearer {bot.token.get_secret_value()}"},
         )

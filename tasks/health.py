@@ -10,6 +10,7 @@ from prefect.cache_policies import NO_CACHE
 
 from blocks.aws_hosts import Host
 from blocks.environment import Environment
+from blocks.tls import trusted
 from delivery.errors import HostError, TransientError
 from delivery.health import (
     ActuatorSamples,
@@ -115,7 +116,7 @@ def watch(
 def ask_actuator(url: str) -> ActuatorSight:
     """One look over the network."""
     try:
-        reply = httpx.get(url, timeout=5.0)
+        reply = httpx.get(url, verify=trusted(), timeout=5.0)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         return ActuatorSight(status=0, error=f"{type(error).__name__}")
     return ActuatorSight(status=reply.status_code, body=reply.text[:2000])

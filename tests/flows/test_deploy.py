@@ -15,7 +15,7 @@ from flows import deploy as deploying
 from flows.ending import report_of
 from tests.fake_environment import SECRETS
 from tests.flows.conftest import World
-from tests.prefect_world import latest_artifact
+from tests.prefect_world import latest_artifact, whole_log
 from tests.scripted_hosts import answered
 
 pytestmark = pytest.mark.prefect
@@ -91,9 +91,7 @@ class TestDeploy:
         with get_client(sync_client=True) as client:
             run = client.read_flow_run(state.state_details.flow_run_id)
             pages = client.request("POST", "/artifacts/filter", json={"limit": 200}).json()
-            of_run = {"flow_run_id": {"any_": [str(run.id)]}}
-            asked = {"limit": 200, "logs": of_run}
-            logs = client.request("POST", "/logs/filter", json=asked).json()
+        logs = whole_log(run.id)
         assert any("is in the registry already" in line["message"] for line in logs)
         told = json.dumps([run.model_dump(mode="json"), pages, logs])
         assert "make tag and release" in told
