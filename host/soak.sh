@@ -47,7 +47,7 @@ fail_as_seen() {
 soak() {
     local deadline=$((SECONDS + TT_SOAK_SECONDS)) began now requests=0 errors=0 down=0
     began=$(gateway_counts "$candidate_slot")
-    while ((SECONDS < deadline || down > 0)); do
+    while true; do
         if has_crashed; then fail_with_log "crashed while it was watched"; fi
         now=$(gateway_counts "$candidate_slot")
         requests=$((${now% *} - ${began% *})) errors=$((${now#* } - ${began#* }))
@@ -56,6 +56,7 @@ soak() {
         fi
         if [[ $(gateway_status "$candidate_slot") == DOWN* ]]; then ((down += 1)); else down=0; fi
         ((down < silent_looks)) || fail_as_seen "$candidate stopped answering while it was watched"
+        ((SECONDS < deadline || down > 0)) || break
         sleep 0.5
     done
     if has_crashed; then fail_with_log "crashed while it was watched"; fi

@@ -146,14 +146,24 @@ def list_containers(
 def record_release(
     target: Environment, hosts: Sequence[Host], done: Rollout, *, generation: int
 ) -> None:
-    """Write on each host that this release proved healthy: its future way back."""
-    inputs = {
-        **bundle_inputs(done.bundle),
-        "TT_GENERATION": str(generation),
-        "TT_CONFIGURATION": done.reached[0].configuration,
-        "TT_NOW": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-    }
-    run_step(target, hosts, "record", RecordedRelease, inputs, target.timeouts.look)
+    """Write on each host that this release proved healthy: its future way back.
+
+    One command for all, but for hosts whose configurations differ: a value changed in Doppler
+    between two waves.
+    """
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    alike: dict[str, list[Host]] = {}
+    configurations = {reached.host: reached.configuration for reached in done.reached}
+    for host in hosts:
+        alike.setdefault(configurations[host.name], []).append(host)
+    for configuration, group in alike.items():
+        inputs = {
+            **bundle_inputs(done.bundle),
+            "TT_GENERATION": str(generation),
+            "TT_CONFIGURATION": configuration,
+            "TT_NOW": now,
+        }
+        run_step(target, group, "record", RecordedRelease, inputs, target.timeouts.look)
 
 
 def layout_inputs(target: Environment) -> dict[str, str]:

@@ -5,9 +5,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from types import SimpleNamespace
 from typing import Any
-from unittest.mock import patch
 
 import boto3
 import httpx
@@ -131,13 +129,13 @@ class Broken:
             ec2.create_tags(Resources=[instance], Tags=[{"Key": "Name", "Value": name}])
 
     @contextmanager
-    def clocks_apart(self, seconds: float) -> Iterator[None]:
-        """A worker whose clock is fast; a host's cannot be set without this machine's own."""
-        fast = SimpleNamespace(
-            time=lambda: time.time() + seconds, monotonic=time.monotonic, sleep=time.sleep
-        )
-        with patch("tasks.preflight.time", fast):
+    def clock_fast(self) -> Iterator[None]:
+        """A host whose programs see a clock that is a minute ahead."""
+        self.lab.command("fault", "host", "fast-clock")
+        try:
             yield
+        finally:
+            self.lab.command("fault", "host", "clear")
 
     @contextmanager
     def edited(self, file: str, edits: Mapping[str, str]) -> Iterator[None]:

@@ -124,7 +124,7 @@ class Watched:
 
     def __init__(self) -> None:
         lab = load_environment("lab")
-        given = {"patience_seconds": 0, "drill_seconds": 15}
+        given = {"patience_seconds": 0, "drill_seconds": 20}
         lab.verification = lab.verification.model_copy(update=given)
         self._target, self._hosts = lab, lab.hosts_door().running(lab.tag_key, lab.tag_value)
 
@@ -173,6 +173,8 @@ def test_what_watches_no_more_is_the_first_to_fail_and_nothing_is_changed(
 ) -> None:
     host = Broken(delivering.lab)
     with fault.made(host):
+        if fault.drill:
+            watched.until_fine()
         before, began = host.standing(), time.monotonic()
         first = watched.first_failed(drill=fault.drill)
         seconds, after = time.monotonic() - began, host.standing()

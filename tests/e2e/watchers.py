@@ -8,6 +8,7 @@ from tests.e2e.breaking import CLONE, RECORD, Broken
 
 _MONITORING = f"{CLONE}/monitoring"
 _PROMETHEUS = f"{_MONITORING}/prometheus/prometheus.yml"
+_DRILL = f"{_MONITORING}/prometheus/rules/drill.yml"
 _SOURCE = f"{_MONITORING}/grafana/provisioning/datasources/prometheus.yml"
 _DASHBOARD = f"{_MONITORING}/grafana/dashboards/deploys.json"
 _RELOAD = "docker kill --signal HUP tt-{}-1"
@@ -23,7 +24,7 @@ class Blindness:
     words: str
     remedy: str
     drill: bool = False
-    """Whether only a drill can see it."""
+    """Whether only a drill can see it: all else is well meanwhile."""
 
 
 def _edited(
@@ -124,6 +125,29 @@ BLIND = [
         "Slack refuses the alerts",
         lambda host: host.service("slack", "forbidden", "POST"),
         "drill: Slack takes it", "403", "logs alertmanager",
+        drill=True,
+    ),
+    Blindness(
+        "a rule that does not fire",
+        lambda host: _edited(
+            host, _DRILL, "s/ == 1/ == 9/", reload=_RELOAD.format("prometheus")
+        ),
+        "drill: Prometheus fires", "not within", "logs prometheus",
+        drill=True,
+    ),
+    Blindness(
+        "Prometheus sends its alerts to the wrong port",
+        lambda host: _edited(
+            host, _PROMETHEUS, "/^alerting:/,/9093/s/9093/9999/",
+            reload=_RELOAD.format("prometheus"),
+        ),
+        "drill: reaches Alertmanager", "not within", "logs prometheus",
+        drill=True,
+    ),
+    Blindness(
+        "Alertmanager does not say when it is over",
+        lambda host: _receivers(host, "s/send_resolved: true/send_resolved: false/"),
+        "drill: resolved in Slack", "not within", "logs alertmanager",
         drill=True,
     ),
 ]  # fmt: skip

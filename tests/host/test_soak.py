@@ -7,6 +7,7 @@ import pytest
 from tests.host.running import HOST, Machine, Ran
 
 # What Docker and the gateway say, a line for each time that they are asked; the last for good.
+# Time passes only where the script sleeps, half a second each time.
 SOAK = """open_log; gateway=id restarts_at_first=0
 candidate=tt-app-2 candidate_slot=b outgoing=tt-app-1 outgoing_slot=a
 TT_SOAK_SECONDS=2 TT_SOAK_ERRORS=5
@@ -14,6 +15,7 @@ next_of() { sed -n 1p "$HOSTED/$1"; [ "$(wc -l <"$HOSTED/$1")" = 1 ] || sed -i 1
 life_of() { next_of life; }; gateway_counts() { next_of "counts-$1"; }
 gateway_status() { next_of status; }
 clean_up() { :; }; note_takeover() { :; }
+unset SECONDS; SECONDS=0 slept=0; sleep() { slept=$((slept + 1)); SECONDS=$((slept / 2)); }
 own_share_begins; own_share_ends; soak; succeed "\\"note\\":$(json_string "$note")"
 """
 

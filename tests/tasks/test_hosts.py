@@ -160,6 +160,19 @@ class TestSending:
         assert (inputs["TT_GENERATION"], inputs["TT_CONFIGURATION"]) == ("5", "c0ffee")
         assert inputs["TT_NOW"].endswith("+00:00")
 
+    def test_hosts_whose_configurations_differ_are_each_recorded_with_their_own(self) -> None:
+        target = with_two_hosts()
+        outcomes = (
+            HostOutcome("TT-ec2-1", ("app",), "c0ffee"),
+            HostOutcome("TT-ec2-2", ("app",), "cafe"),
+        )
+        record_release.fn(target, [ONE, TWO], Rollout(BUNDLE, outcomes), generation=5)
+        recorded = {
+            name: world.inputs_of("record")["TT_CONFIGURATION"]
+            for name, world in target.hosts.worlds.items()
+        }
+        assert recorded == {"TT-ec2-1": "c0ffee", "TT-ec2-2": "cafe"}
+
     def test_each_step_has_the_environments_time_for_it(self) -> None:
         target = environment(
             timeouts=StageTimeouts(sync=11, pull=12, start=13, look=14, delivery=31)
