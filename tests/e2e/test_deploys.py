@@ -128,9 +128,13 @@ _ONCE_IN_EACH_STAGE = {
     # containerd sends a request six times, boto3 four times: only then is the task tried again.
     "build": ("registry", "throttle", "--match", "PUT .*/manifests/v", "--count", "6"),
     "sync": ("ssm", "throttle", "--match", "deploy: sync .*SendCommand", "--count", "4"),
+    "render": ("ssm", "throttle", "--match", "deploy: render .*SendCommand", "--count", "4"),
+    "pull": ("ssm", "error", "--match", "deploy: pull .*SendCommand", "--count", "4"),
     "start": ("ssm", "error", "--match", "deploy: rollout .*SendCommand", "--count", "4"),
     "probe": ("ssm", "error", "--match", "deploy: probe_redis .*SendCommand", "--count", "4"),
     "record": ("ssm", "throttle", "--match", "deploy: record .*SendCommand", "--count", "4"),
+    "prune": ("ssm", "error", "--match", "deploy: prune .*SendCommand", "--count", "4"),
+    "list": ("ssm", "throttle", "--match", "deploy: ps .*SendCommand", "--count", "4"),
 }
 """By the first word of the task's name: what its service does, as often as spends its patience."""
 

@@ -280,7 +280,7 @@ def test_a_running_command_has_no_output_and_no_code_yet(cloud: Cloud) -> None:
 
 
 def test_a_fresh_command_may_not_exist_yet(cloud: Cloud) -> None:
-    cloud.lab("POST", "timing", visible_after_seconds=1, delivered_after_seconds=0)
+    cloud.lab("POST", "timing", visible_after_seconds=3, delivered_after_seconds=0)
     command_id = cloud.send("true")
     assert cloud.listed(command_id) == []
     with pytest.raises(cloud.ssm.exceptions.ClientError, match="InvocationDoesNotExist"):
@@ -399,7 +399,7 @@ def test_an_offline_agent_loses_its_connection_and_its_commands_wait(cloud: Clou
     assert cloud.look(command_id)["Status"] == "Pending"
     cloud.start_agent()
     assert cloud.wait(command_id)["StandardOutputContent"] == "late\n"
-    assert status() == "Online"
+    wait_for(lambda: status() == "Online")
 
 
 def test_lists_come_in_pages_newest_first(cloud: Cloud) -> None:
