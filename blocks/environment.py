@@ -4,7 +4,7 @@ import logging
 import re
 from collections.abc import Callable
 from copy import deepcopy
-from typing import Any
+from typing import Any, Self
 
 from prefect.blocks.core import Block
 from prefect.blocks.notifications import SlackWebhook
@@ -13,7 +13,7 @@ from prefect.settings import PREFECT_API_URL
 from prefect_aws import AwsCredentials
 from prefect_docker import DockerHost, DockerRegistryCredentials
 from prefect_github import GitHubCredentials
-from pydantic import Field, PrivateAttr, field_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from blocks.aws_hosts import AwsHosts, Translated
 from blocks.buildx import Buildx
@@ -184,6 +184,16 @@ class Environment(Block):
         except BadRequest as error:
             raise ValueError(error.message) from None
         return image
+
+    @model_validator(mode="after")
+    def _takeovers_have_time(self) -> Self:
+        longest, given = self.rollout.longest_seconds, self.timeouts.start
+        if longest > given:
+            raise ValueError(
+                f"timeouts.start gives a takeover {given} s, and the rollout policy up to {longest} s "
+                "(gate, drain twice, soak, stop): raise the one or lower the others"
+            )
+        return self
 
     @property
     def lock(self) -> str:

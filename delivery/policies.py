@@ -127,6 +127,11 @@ class RolloutPolicy(Policy):
         default=45, ge=1, le=600, description="Grace of the old one; longer than the app's own."
     )
 
+    @property
+    def longest_seconds(self) -> int:
+        """What a takeover on one host may take: gate, drain, watch, and the end of what failed."""
+        return self.gate_seconds + 2 * self.drain_seconds + self.soak_seconds + self.stop_seconds
+
     def tolerated_failures(self, hosts: int, *, canary: bool = False) -> int:
         """How many of so many hosts that go side by side may fail.
 

@@ -1,33 +1,43 @@
 #!/bin/bash
-# Monitoring's own files: refused before anything restarts, taken up without a restart.
+# Files that are mounted and not part of any definition, monitoring's and the gateway's: refused before
+# anything restarts, and monitoring's taken up without a restart.
 # shellcheck disable=SC2154 # variables of lib.sh and compose.sh
 
-# What Prometheus and Alertmanager read, as one hash.
+# What Prometheus, Alertmanager and the gateway read, as one hash.
 monitoring_hash() {
+    local compose_file=$TT_CLONE/$TT_COMPOSE_FILE folder
     {
-        find "$TT_CLONE/monitoring" -type f -print0 | sort -z | xargs -0 sha256sum
+        for folder in "$TT_CLONE/monitoring" "${compose_file%/*}/gateway"; do
+            [ ! -d "$folder" ] || find "$folder" -type f -print0 | sort -z | xargs -0 sha256sum
+        done
         echo "${ALERTMANAGER_CONFIG_SHA256:-}"
     } | sha256sum | cut -d' ' -f1
 }
 
 monitoring_is_unchanged() {
-    [ -d "$TT_CLONE/monitoring" ] || return 0
     [ "$(cat "$tt_run/monitoring" 2>/dev/null)" = "$(monitoring_hash)" ]
 }
 
 # Has each service's own program read its files, in a container of its own. A broken rule
-# would otherwise be found by Prometheus at its next start, which is when it is needed most.
+# would otherwise be found by Prometheus at its next start, which is when it is needed most; and the gateway,
+# which no deploy restarts, would not come up after a reboot.
 check_monitoring() {
     monitoring_is_unchanged && return 0
     judge prometheus promtool check config /etc/prometheus/prometheus.yml
     judge alertmanager amtool check-config /run/secrets/alertmanager.yml
+    # shellcheck disable=SC2016 # for the shell in the container
+    [ -z "${TT_GATEWAY:-}" ] || judge "$TT_GATEWAY" sh -c '
+        GATEWAY_FILES=/var/lib/gateway/current
+        [ -f "$GATEWAY_FILES/backends.cfg" ] || GATEWAY_FILES=/usr/local/etc/gateway/first
+        export GATEWAY_FILES
+        exec haproxy -c -f /usr/local/etc/gateway/haproxy.cfg -f "$GATEWAY_FILES/backends.cfg"'
 }
 
 judge() {
     local service=$1 program=$2
     shift 2
     has_service "$service" || return 0
-    say "$service: $program $*"
+    say "$service would read its files: $program"
     with_secrets "${compose[@]}" run --rm --no-deps --no-TTY --entrypoint "$program" "$service" "$@" ||
         fail "$service would refuse its configuration; nothing was restarted: $(tail -n 1 "$tt_log")" \
             "tools/check-stack.sh"

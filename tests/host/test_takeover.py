@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from tests.host.running import HOST, Machine, Ran
+from tests.host.whole_host import WholeHost
 
 # Containers are files in running/, with the definition that they were made from; those that
 # answer are in ready/.
@@ -92,6 +93,20 @@ class App:
 @pytest.fixture
 def app(machine: Machine) -> App:
     return App(machine)
+
+
+def test_files_that_the_gateway_would_not_start_with_are_refused_before_anything(
+    machine: Machine,
+) -> None:
+    host = WholeHost(machine)
+    assert host.rolled_out("one").result
+    (machine.memory / "monitoring").unlink()  # as after a change of the files, or a reboot
+    host.refuses_the_gateways_files("[ALERT] unknown keyword 'lsten'")
+    refused = host.rolled_out("two").result
+    assert refused
+    assert refused["failed"].startswith("gateway would refuse its configuration; nothing was")
+    assert refused["failed"].endswith("unknown keyword 'lsten'")
+    assert (host.apps, host.serving, host.outages) == (["tt-app-1"], "one", [])
 
 
 def test_the_admitted_one_serves_and_what_was_never_admitted_goes(app: App) -> None:

@@ -87,8 +87,9 @@ begin
 name=${*: -1}
 case "$1" in
 compose)
-    while [ "$1" != config ] && [ "$1" != up ]; do shift; done
+    until [[ "$1" =~ ^(config|up|run)$ ]]; do shift; done
     case "$*" in
+    "run "*) cat refused 2>/dev/null && exit 1 || exit 0 ;;
     "config --services") printf '%s\n' postgres app gateway ;;
     "config --hash"*) for each in postgres app gateway; do echo "$each $(hash_of "$each")"; done ;;
     up*) shift; up "$@" ;;
@@ -207,6 +208,10 @@ class WholeHost:
     def values(self, values: str) -> None:
         """What Doppler says; an application that is started with `bad` is never ready."""
         self._write("values", values)
+
+    def refuses_the_gateways_files(self, why: str) -> None:
+        """Let HAProxy refuse what the clone has for it."""
+        self._write("refused", why)
 
     def is_down(self, component: str, *, image: str = "") -> None:
         """Let a component be down in all containers, or in an image's; they are ready."""

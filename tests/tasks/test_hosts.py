@@ -175,13 +175,13 @@ class TestSending:
 
     def test_each_step_has_the_environments_time_for_it(self) -> None:
         target = environment(
-            timeouts=StageTimeouts(sync=11, pull=12, start=13, look=14, delivery=31)
+            timeouts=StageTimeouts(sync=11, pull=12, start=913, look=14, delivery=31)
         )
         sync_source.fn(target, [ONE], BUNDLE)
         pull_images.fn(target, [ONE], BUNDLE)
         start_containers.fn(target, [ONE], BUNDLE, 5)
         observe_hosts.fn(target, [ONE])
-        assert target.hosts.limits == [(31, 11), (31, 12), (31, 13), (31, 14)]
+        assert target.hosts.limits == [(31, 11), (31, 12), (31, 913), (31, 14)]
 
     def test_no_step_is_given_a_secret(self, target: FakeEnvironment) -> None:
         observe_hosts.fn(target, [ONE])
