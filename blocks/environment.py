@@ -190,7 +190,7 @@ class Environment(Block):
         longest, given = self.rollout.longest_seconds, self.timeouts.start
         if longest > given:
             raise ValueError(
-                f"timeouts.start gives a takeover {given} s, and the rollout policy up to {longest} s "
+                f"timeouts.start gives a takeover {given} s, the rollout policy up to {longest} s "
                 "(gate, drain twice, soak, stop): raise the one or lower the others"
             )
         return self

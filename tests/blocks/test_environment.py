@@ -55,7 +55,7 @@ def test_what_cannot_be_is_refused_with_its_field(field: str, value: object) -> 
 def test_a_takeover_that_could_not_end_in_time_is_refused_with_both_figures() -> None:
     """Else the command is cut off, and a good release goes back."""
     soak = {"rollout": {"soak_seconds": 900}}
-    with pytest.raises(ValidationError, match=r"600 s, and the rollout policy up to 1185 s"):
+    with pytest.raises(ValidationError, match=r"600 s, the rollout policy up to 1185 s"):
         Environment(**settings(**soak))
     assert Environment(**settings(**soak, timeouts={"start": 1200})).timeouts.start == 1200
 
