@@ -75,6 +75,9 @@ class PrefectServer:
             "PREFECT_HOME": str(self.folder),
             "PREFECT_API_URL": self.api_url,
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            # A busy machine stands still for seconds; a server that gives up then ends runs.
+            "PREFECT_SERVER_DATABASE_TIMEOUT": "60",
+            "PREFECT_SERVER_DATABASE_CONNECTION_TIMEOUT": "60",
             "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
                 "prefect.server.concurrency.lease_storage.filesystem"
             ),
@@ -104,7 +107,11 @@ class PrefectServer:
             self._process.kill()
         else:
             self._process.terminate()
-        self._process.wait(timeout=60)
+        try:
+            self._process.wait(timeout=60)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(timeout=60)
         self._process = None
 
     def run(self, *command: str, timeout: float = 180) -> str:
