@@ -9,6 +9,7 @@ import resource
 import subprocess
 import sys
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +50,10 @@ def files_of_the_house(*patterns: str) -> list[Path]:
 
 
 def text_of(path: Path) -> str:
-    return path.read_text(encoding="utf-8", errors="replace")
+    """What a file says; nothing where it has just gone, as one of another test's may."""
+    with suppress(FileNotFoundError):
+        return path.read_text(encoding="utf-8", errors="replace")
+    return ""
 
 
 def python(code: str, bytecode: Path | None = None) -> subprocess.CompletedProcess[str]:
