@@ -22,7 +22,7 @@ from tests.free_ports import free_port
 from tests.postgres_servers import shared_postgres
 
 ROOT = Path(__file__).parents[1]
-_STARTS_WITHIN_SECONDS = 180
+_STARTS_WITHIN_SECONDS = 240
 _DELIVERY_SECONDS = 20
 
 
@@ -41,7 +41,7 @@ def a_database(name: str) -> str:
         where = {_DATABASE: postgres.url("prefect-draft")}
         command = [sys.executable, "-m", "prefect", "server", "database", "upgrade", "--yes"]
         subprocess.run(
-            command, env={**os.environ, **where}, check=True, capture_output=True, timeout=180
+            command, env={**os.environ, **where}, check=True, capture_output=True, timeout=300
         )
         postgres.sql(f'alter database "prefect-draft" rename to "{_MIGRATED}"')
     postgres.have_database(name, template=_MIGRATED)
@@ -114,14 +114,14 @@ class PrefectServer:
             self._process.wait(timeout=60)
         self._process = None
 
-    def run(self, *command: str, timeout: float = 180) -> str:
+    def run(self, *command: str, timeout: float = 300) -> str:
         """Run a command against it; what it printed. Raises on a status other than 0."""
         done = self.attempt(command, timeout=timeout)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
     def attempt(
-        self, command: Sequence[str], *, timeout: float = 180
+        self, command: Sequence[str], *, timeout: float = 300
     ) -> subprocess.CompletedProcess[str]:
         """Run a command against it, whatever its end."""
         return subprocess.run(

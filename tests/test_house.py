@@ -44,7 +44,7 @@ def files_of_the_house(*patterns: str) -> list[Path]:
         capture_output=True,
         text=True,
         check=True,
-        timeout=30,
+        timeout=240,
     ).stdout
     return [path for name in listed.split("\0") if name and (path := ROOT / name).is_file()]
 
@@ -68,7 +68,7 @@ def python(code: str, bytecode: Path | None = None) -> subprocess.CompletedProce
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
     )
 
 
@@ -85,7 +85,7 @@ def test_imports_point_one_way() -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
     )
     assert linted.returncode == 0, linted.stdout
 
@@ -134,7 +134,7 @@ def test_every_shell_script_passes_shellcheck() -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
     )
     assert checked.returncode == 0, checked.stdout
 

@@ -128,7 +128,7 @@ class TestKeepingUp:
         self, application: WorkingRepository, clone: SourceRepository, tmp_path: Path
     ) -> None:
         (folder,) = (p for p in (tmp_path / "cache").iterdir() if p.is_dir())
-        subprocess.run(["rm", "-r", folder / "objects", folder / "refs"], check=True, timeout=30)
+        subprocess.run(["rm", "-r", folder / "objects", folder / "refs"], check=True, timeout=120)
         clone.refresh()
         assert subjects(clone, after=None, until=application.head()) == ["feat: first"]
 
@@ -161,7 +161,7 @@ def test_several_processes_refresh_one_clone_at_once(
     runs = [context.Process(target=_refresh_and_read, args=arguments) for _ in range(4)]
     for run in runs:
         run.start()
-    seen = {answers.get(timeout=60) for _ in runs}
+    seen = {answers.get(timeout=200) for _ in runs}
     for run in runs:
         run.join(timeout=60)
     assert seen == {(application.head(), 30)}
@@ -467,7 +467,7 @@ class GitServer:
                         "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
                     },
                     capture_output=True,
-                    timeout=30,
+                    timeout=120,
                 )
                 head, _, content = done.stdout.partition(b"\r\n\r\n")
                 fields = dict(line.split(": ", 1) for line in head.decode().splitlines())

@@ -56,7 +56,7 @@ def test_gitlab_s_job_starts_on_the_same_paths() -> None:
 
 def test_the_client_needs_nothing_but_python() -> None:
     done = subprocess.run(
-        [sys.executable, "-I", "-S", CLIENT, "--help"], capture_output=True, text=True, timeout=30
+        [sys.executable, "-I", "-S", CLIENT, "--help"], capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 0, done.stderr
 
@@ -64,7 +64,7 @@ def test_the_client_needs_nothing_but_python() -> None:
 @pytest.mark.parametrize("arguments", [[], ["deploy"], ["deploy/production", "--colour"]])
 def test_bad_usage_ends_with_its_own_status(arguments: list[str]) -> None:
     done = subprocess.run(
-        [sys.executable, CLIENT, *arguments], capture_output=True, text=True, timeout=30
+        [sys.executable, CLIENT, *arguments], capture_output=True, text=True, timeout=120
     )
     assert done.returncode == 2
 
