@@ -99,8 +99,8 @@ def test_delivery_brings_no_prefect_and_no_network_library() -> None:
 
 @pytest.mark.parametrize(
     ("code", "limit_seconds"),
-    # Five milliseconds a module for all of them, which no process ever needs.
-    [("import delivery.release", 0.1), (IMPORT_ALL_OF_DELIVERY, 0.4)],
+    # Twice what a busy machine takes; Prefect alone would take more.
+    [("import delivery.release", 0.2), (IMPORT_ALL_OF_DELIVERY, 0.8)],
     ids=["what plans a release", "all of it, Pydantic's models included"],
 )
 def test_delivery_imports_quickly(code: str, limit_seconds: float, tmp_path: Path) -> None:
