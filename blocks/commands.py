@@ -54,7 +54,13 @@ def run_streaming(
         cwd=folder,
         start_new_session=True,
     )
-    timer = threading.Timer(timeout_seconds, _kill_group, [process])
+    time_is_up = threading.Event()
+
+    def end() -> None:
+        time_is_up.set()
+        _kill_group(process)
+
+    timer = threading.Timer(timeout_seconds, end)
     timer.start()
     try:
         _give(process, standard_input)
@@ -62,9 +68,8 @@ def run_streaming(
             clean = redact(line.rstrip(), hidden)
             kept.append(clean)
             on_line(clean)
-        status = process.wait()
+        status, timed_out = process.wait(), time_is_up.is_set()
     finally:
-        timed_out = not timer.is_alive()
         timer.cancel()
         _kill_group(process)
         process.wait()

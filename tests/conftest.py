@@ -73,9 +73,15 @@ def pytest_sessionfinish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest files first; within a file the order stays."""
+    """Put the longest files first; within a file the order stays.
+
+    Whichever test needs a Prefect server first waits for it within its own time.
+    """
     places = {name: place for place, name in enumerate(_BEGUN_FIRST)}
     items.sort(key=lambda item: places.get("/".join(item.path.parts[-2:]), len(places)))
+    for item in items:
+        if item.get_closest_marker("prefect") and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(600))
 
 
 @pytest.fixture(scope="session")

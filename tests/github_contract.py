@@ -12,7 +12,6 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -25,7 +24,8 @@ from jsonschema import Draft202012Validator, FormatChecker
 from referencing import Registry
 from referencing.jsonschema import DRAFT202012
 
-ROOT = Path(__file__).parents[1]
+from tests.npm import ROOT, install_packages
+
 PINNED = ROOT / "tests" / "golden" / "openapi"
 FILE = Path("node_modules/@octokit/openapi/generated/api.github.com.json")
 ADDRESS = "urn:github"
@@ -233,7 +233,7 @@ def fetched() -> Path:
     with tempfile.TemporaryDirectory(dir=kept.parent) as directory:
         for name in ("package.json", "package-lock.json"):
             shutil.copy(PINNED / name, directory)
-        subprocess.run([ROOT / "tools" / "npm.sh", directory], check=True, timeout=300)
+        install_packages(directory)
         (Path(directory) / FILE).rename(kept)
     return kept
 

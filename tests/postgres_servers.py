@@ -12,7 +12,7 @@ from lab.settings import default_cache
 from tests.free_ports import free_port
 
 PASSWORD = "a-password-of-these-tests"
-_STARTS_WITHIN_SECONDS = 60
+_STARTS_WITHIN_SECONDS = 180
 _shared = ExitStack()
 _running: list[Postgres] = []
 

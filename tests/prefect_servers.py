@@ -22,7 +22,7 @@ from tests.free_ports import free_port
 from tests.postgres_servers import shared_postgres
 
 ROOT = Path(__file__).parents[1]
-_STARTS_WITHIN_SECONDS = 180
+_STARTS_WITHIN_SECONDS = 240
 _DELIVERY_SECONDS = 20
 
 
@@ -41,7 +41,7 @@ def a_database(name: str) -> str:
         where = {_DATABASE: postgres.url("prefect-draft")}
         command = [sys.executable, "-m", "prefect", "server", "database", "upgrade", "--yes"]
         subprocess.run(
-            command, env={**os.environ, **where}, check=True, capture_output=True, timeout=180
+            command, env={**os.environ, **where}, check=True, capture_output=True, timeout=300
         )
         postgres.sql(f'alter database "prefect-draft" rename to "{_MIGRATED}"')
     postgres.have_database(name, template=_MIGRATED)
@@ -75,6 +75,9 @@ class PrefectServer:
             "PREFECT_HOME": str(self.folder),
             "PREFECT_API_URL": self.api_url,
             "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            # A busy machine stands still for seconds; a server that gives up then ends runs.
+            "PREFECT_SERVER_DATABASE_TIMEOUT": "60",
+            "PREFECT_SERVER_DATABASE_CONNECTION_TIMEOUT": "60",
             "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
                 "prefect.server.concurrency.lease_storage.filesystem"
             ),
@@ -104,17 +107,21 @@ class PrefectServer:
             self._process.kill()
         else:
             self._process.terminate()
-        self._process.wait(timeout=60)
+        try:
+            self._process.wait(timeout=60)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait(timeout=60)
         self._process = None
 
-    def run(self, *command: str, timeout: float = 180) -> str:
+    def run(self, *command: str, timeout: float = 300) -> str:
         """Run a command against it; what it printed. Raises on a status other than 0."""
         done = self.attempt(command, timeout=timeout)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
     def attempt(
-        self, command: Sequence[str], *, timeout: float = 180
+        self, command: Sequence[str], *, timeout: float = 300
     ) -> subprocess.CompletedProcess[str]:
         """Run a command against it, whatever its end."""
         return subprocess.run(

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from prefect import get_client
 
-_LOGS_ARRIVE_WITHIN_SECONDS = 60
+_LOGS_ARRIVE_WITHIN_SECONDS = 240
 
 
 def latest_artifact(key: str) -> dict[str, Any]:

@@ -3,14 +3,13 @@
 import hashlib
 import hmac
 import json
-import subprocess
 import uuid
 from pathlib import Path
 from typing import Any
 
 from delivery.trigger import NO_COMMIT, Push, PushedCommit
+from tests.npm import ROOT, install_packages
 
-ROOT = Path(__file__).parents[1]
 EXAMPLES = Path("tests/golden/webhooks")
 SECRET = "the-secret-of-these-tests"
 REPOSITORY = "tt-lab/tt-backend"
@@ -72,9 +71,7 @@ def headers(
 
 def real_payloads(event: str) -> list[dict[str, Any]]:
     """The payloads of an event that GitHub published, of github.com and of its servers."""
-    subprocess.run(
-        ["tools/npm.sh", str(EXAMPLES)], cwd=ROOT, check=True, capture_output=True, timeout=240
-    )
+    install_packages(str(EXAMPLES))
     folder = ROOT / EXAMPLES / "node_modules" / "@octokit" / "webhooks-examples"
     kinds = [
         kind for index in folder.glob("*/index.json") for kind in json.loads(index.read_text())

@@ -52,7 +52,7 @@ class WorkingRepository:
             input=given,
             capture_output=True,
             check=True,
-            timeout=30,
+            timeout=120,
         )
         return done.stdout.decode("utf-8", errors="replace").rstrip("\n")
 

@@ -9,6 +9,7 @@ import resource
 import subprocess
 import sys
 import tomllib
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -43,13 +44,16 @@ def files_of_the_house(*patterns: str) -> list[Path]:
         capture_output=True,
         text=True,
         check=True,
-        timeout=30,
+        timeout=240,
     ).stdout
     return [path for name in listed.split("\0") if name and (path := ROOT / name).is_file()]
 
 
 def text_of(path: Path) -> str:
-    return path.read_text(encoding="utf-8", errors="replace")
+    """What a file says; nothing where it has just gone, as one of another test's may."""
+    with suppress(FileNotFoundError):
+        return path.read_text(encoding="utf-8", errors="replace")
+    return ""
 
 
 def python(code: str, bytecode: Path | None = None) -> subprocess.CompletedProcess[str]:
@@ -64,7 +68,7 @@ def python(code: str, bytecode: Path | None = None) -> subprocess.CompletedProce
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=120,
     )
 
 
@@ -81,7 +85,7 @@ def test_imports_point_one_way() -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
     )
     assert linted.returncode == 0, linted.stdout
 
@@ -95,8 +99,8 @@ def test_delivery_brings_no_prefect_and_no_network_library() -> None:
 
 @pytest.mark.parametrize(
     ("code", "limit_seconds"),
-    # Five milliseconds a module for all of them, which no process ever needs.
-    [("import delivery.release", 0.1), (IMPORT_ALL_OF_DELIVERY, 0.4)],
+    # Twice what a busy machine takes; Prefect alone would take more.
+    [("import delivery.release", 0.2), (IMPORT_ALL_OF_DELIVERY, 0.8)],
     ids=["what plans a release", "all of it, Pydantic's models included"],
 )
 def test_delivery_imports_quickly(code: str, limit_seconds: float, tmp_path: Path) -> None:
@@ -130,7 +134,7 @@ def test_every_shell_script_passes_shellcheck() -> None:
         cwd=ROOT,
         capture_output=True,
         text=True,
-        timeout=120,
+        timeout=240,
     )
     assert checked.returncode == 0, checked.stdout
 

@@ -51,7 +51,7 @@ def serve(asked: list[httpx.Request]) -> Iterator[Serve]:
 
 def block_at(url: str) -> DopplerSecrets:
     return DopplerSecrets(
-        project="tt", config="prd", service_token=SecretStr(TOKEN), api_url=url, timeout_seconds=5
+        project="tt", config="prd", service_token=SecretStr(TOKEN), api_url=url, timeout_seconds=30
     )
 
 

@@ -62,7 +62,7 @@ def test_bash_sees_every_input_as_it_was_given(values: list[str]) -> None:
         input=compose_script(["", body], inputs).encode(),
         capture_output=True,
         check=True,
-        timeout=30,
+        timeout=120,
     )
     assert ran.stdout.decode().split("\0")[:-1] == values
 

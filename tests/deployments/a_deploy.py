@@ -11,6 +11,7 @@ from prefect import flow, get_run_logger, task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 from prefect.client.schemas.objects import State
+from prefect.logging.handlers import APILogWorker
 from prefect.states import Cancelled, Completed
 
 from blocks.environment import Environment
@@ -50,6 +51,8 @@ def deploy(
         version="1.2.3",
     )
     create_markdown_artifact(report.as_markdown(), key=f"deploy-{environment}")
+    # Prefect sends them when it comes to it, on a busy machine long after the run has ended.
+    APILogWorker.drain_all(timeout=60)
     return end_with(report)
 
 

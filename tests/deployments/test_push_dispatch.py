@@ -159,8 +159,8 @@ def test_its_thread_survives_a_mistake_and_settles_the_next_time(spool: PushSpoo
     try:
         push(spool, FakeClock(), 1)
         dispatcher.wake()
-        assert settled.wait(10)
+        assert settled.wait(60)
     finally:
         dispatcher.stop()
-        thread.join(timeout=10)
+        thread.join(timeout=60)
     assert not thread.is_alive()

@@ -10,7 +10,7 @@ from prefect import flow, get_client
 from pydantic import SecretStr
 
 from blocks.environment import Environment, load_environment
-from blocks.slack import SlackBot
+from blocks.slack import TIMEOUT_SECONDS, SlackBot
 from delivery.checks import Check, Level
 from delivery.notification import NotificationPolicy
 from delivery.report import Outcome
@@ -101,12 +101,27 @@ def test_slack_being_out_of_order_fails_no_deploy_and_gives_nothing_away(
 
 
 def test_a_slow_slack_holds_up_no_deploy(world: World) -> None:
-    world.slack.before = lambda: time.sleep(1.5)
-    world.built("v1.0.0")
-    report = world.rolled_out("v1.0.0")
-    assert report.outcome is Outcome.DEPLOYED
-    assert max(stage.seconds for stage in report.stages if stage.stage == "find the image") < 1.4
-    assert len(world.slack.told) == 2
+    # A machine that stands still holds one up as well; hardly three.
+    assert any(went_on_meanwhile(world, f"v1.{number}.0") for number in range(3))
+
+
+def went_on_meanwhile(world: World, tag: str) -> bool:
+    """Whether a deploy's hosts were asked before Slack had answered its first message."""
+    known, told = len(world.host.steps), len(world.slack.told)
+    seen: list[bool] = []
+
+    def answer_late() -> None:
+        """Once the deploy went on, and in any case before a client would give Slack up."""
+        due = time.monotonic() + TIMEOUT_SECONDS - 1
+        while not (went_on := "sync" in world.host.steps[known:]) and time.monotonic() < due:
+            time.sleep(0.05)
+        seen.append(went_on)
+
+    world.slack.before = answer_late
+    world.built(tag)
+    assert world.rolled_out(tag).outcome is Outcome.DEPLOYED
+    assert len(world.slack.told) == told + 2
+    return seen[0]
 
 
 def test_a_bots_message_shows_how_the_deploy_stands(world: World) -> None:

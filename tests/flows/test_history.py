@@ -1,6 +1,7 @@
 """History: what runs, hosts and git know of an environment, told together."""
 
 import json
+import uuid
 from typing import Any
 
 import pytest
@@ -18,9 +19,9 @@ pytestmark = pytest.mark.prefect
 
 
 @pytest.fixture
-def lately(world: World, request: pytest.FixtureRequest) -> World:
+def lately(world: World) -> World:
     """The environment under a name of its own, without the runs of other tests."""
-    return like(world, f"history-{abs(hash(request.node.name)) % 10_000}")
+    return like(world, f"history-{uuid.uuid4().hex[:8]}")
 
 
 def told_of(world: World) -> History:

@@ -123,7 +123,7 @@ class TestNotRegistered:
         assert report.failure.next_command == f"python -m deployments.register {world.name}"
 
 
-def wait_for(claim: Callable[[], bool], seconds: float = 30) -> None:
+def wait_for(claim: Callable[[], bool], seconds: float = 120) -> None:
     deadline = time.monotonic() + seconds
     while not claim():
         assert time.monotonic() < deadline, "it did not happen in time"
@@ -152,7 +152,7 @@ def slot(world: World) -> Iterator[threading.Event]:
     def hold() -> None:
         with concurrency(f"deploy-{world.name}", occupy=1, strict=True):
             held.set()
-            release.wait(timeout=60)
+            release.wait(timeout=250)
 
     holder = threading.Thread(target=hold, daemon=True)
     holder.start()
@@ -169,7 +169,7 @@ class TestOneAtATime:
         time.sleep(1.5)
         assert (world.host.asked, second.report) == ([], None)
         slot.set()
-        second.join(timeout=60)
+        second.join(timeout=180)
         assert second.report is not None
         assert second.report.outcome is Outcome.PLANNED
 
@@ -186,7 +186,7 @@ class TestOneAtATime:
                 state=Pending(),
             )
             slot.set()
-            older.join(timeout=60)
+            older.join(timeout=180)
             client.delete_flow_run(newer.id)
         assert older.report is not None
         assert older.report.outcome is Outcome.SUPERSEDED
