@@ -230,7 +230,9 @@ class Delivering:
         """The tags in the application's repository."""
         url = f"{self.lab.status['github_url']}/repos/{self.lab.status['repository']}/tags"
         headers = {"Authorization": f"Bearer {self.lab.env['TT_GITHUB_TOKEN']}"}
-        reply = httpx.get(url, params={"per_page": 100}, headers=headers, trust_env=False)
+        reply = httpx.get(
+            url, params={"per_page": 100}, headers=headers, timeout=30, trust_env=False
+        )
         return [tag["name"] for tag in reply.raise_for_status().json()]
 
     def wait_until_serving(self, version: str, *, seconds: float) -> bool:

@@ -87,19 +87,21 @@ class Broken:
         tokens = f"{self.lab.status['github_url']}/_lab/tokens"
         known = {"text": self.lab.env["TT_REGISTRY_PASSWORD"]}
         given = known | {"permissions": {"packages": "read"}, "expires_at": moment}
-        httpx.post(tokens, json=given, trust_env=False).raise_for_status()
+        httpx.post(tokens, json=given, timeout=30, trust_env=False).raise_for_status()
         try:
             yield
         finally:
-            httpx.request("DELETE", tokens, json=known, trust_env=False).raise_for_status()
+            httpx.request(
+                "DELETE", tokens, json=known, timeout=30, trust_env=False
+            ).raise_for_status()
 
     @contextmanager
     def _posted(self, where: str, known: dict[str, Any], changed: dict[str, Any]) -> Iterator[None]:
-        httpx.post(where, json=known | changed, trust_env=False).raise_for_status()
+        httpx.post(where, json=known | changed, timeout=30, trust_env=False).raise_for_status()
         try:
             yield
         finally:
-            httpx.post(where, json=known, trust_env=False).raise_for_status()
+            httpx.post(where, json=known, timeout=30, trust_env=False).raise_for_status()
 
     @contextmanager
     def service(self, name: str, kind: str, match: str) -> Iterator[None]:
@@ -191,12 +193,12 @@ class Broken:
     def secret(self, name: str, value: str | None) -> Iterator[None]:
         """Another value of a secret in Doppler, or none."""
         secrets = f"{self._doppler}/_lab/secrets"
-        was = httpx.get(secrets, trust_env=False).json()[name]
-        httpx.put(secrets, json={name: value}, trust_env=False).raise_for_status()
+        was = httpx.get(secrets, timeout=30, trust_env=False).json()[name]
+        httpx.put(secrets, json={name: value}, timeout=30, trust_env=False).raise_for_status()
         try:
             yield
         finally:
-            httpx.put(secrets, json={name: was}, trust_env=False).raise_for_status()
+            httpx.put(secrets, json={name: was}, timeout=30, trust_env=False).raise_for_status()
 
     def disk_full(self) -> Any:
         """A disk with a few MiB left: room for the agent to write a command, for nothing else."""
@@ -359,7 +361,7 @@ class Broken:
         repository = f"http://{lab.status['registry']}/v2/{lab.status['repository']}"
         login = (lab.env["TT_REGISTRY_USERNAME"], lab.env["TT_REGISTRY_PASSWORD"])
         headers = {"Accept": f"{_MANIFEST}, {_OCI_MANIFEST}"}
-        with httpx.Client(auth=login, headers=headers, trust_env=False) as registry:
+        with httpx.Client(auth=login, headers=headers, timeout=30, trust_env=False) as registry:
             manifest = registry.get(f"{repository}/manifests/latest").raise_for_status().json()
             stored = registry.get(f"{repository}/blobs/{manifest['config']['digest']}")
             configuration = stored.raise_for_status().json() | {"architecture": architecture}

@@ -24,7 +24,7 @@ def test_a_registry_that_dies_in_mid_pull_costs_time_and_no_request(
         with delivering.under_load() as loads:
             done = delivering.run("deploy", "--revision", sha)
         board = f"http://{delivering.lab.status['registry']}/_lab/fault"
-        left = httpx.get(board, trust_env=False).json()["faults"]
+        left = httpx.get(board, timeout=30, trust_env=False).json()["faults"]
     finally:
         delivering.lab.command("fault", "registry", "clear")
 

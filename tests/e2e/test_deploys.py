@@ -40,7 +40,7 @@ def test_a_first_deploy_brings_an_empty_host_to_a_healthy_release(
 
     assert (done.status, done.outcome) == (0, "DEPLOYED"), done.said
     assert done.answer["previous_version"] == ""
-    info = httpx.get(f"{delivering.app_url}/actuator/info", trust_env=False).json()
+    info = httpx.get(f"{delivering.app_url}/actuator/info", timeout=30, trust_env=False).json()
     assert info["commit"] == done.answer["revision"]
     assert info["version"].removeprefix("v") == done.answer["version"]
     assert delivering.record()[-1]["image"].endswith(done.answer["digest"])
@@ -162,7 +162,7 @@ def _tried_again(delivering: Delivering, done: Answered) -> set[str]:
     run = done.answer["run_url"].rpartition("/")[2]
     wanted = {"flow_runs": {"id": {"any_": [run]}}, "limit": 200}
     api = delivering.lab.status["prefect_api_url"]
-    tasks = httpx.post(f"{api}/task_runs/filter", json=wanted, trust_env=False).json()
+    tasks = httpx.post(f"{api}/task_runs/filter", json=wanted, timeout=30, trust_env=False).json()
     return {task["name"].split()[0] for task in tasks if task["run_count"] > 1}
 
 
@@ -175,7 +175,7 @@ def _faults_of(delivering: Delivering, service: str) -> list[dict[str, object]]:
         "registry": f"http://{status['registry']}",
         "ssm": status["aws_url"],
     }[service]
-    board = httpx.get(f"{url}/_lab/fault", trust_env=False).raise_for_status()
+    board = httpx.get(f"{url}/_lab/fault", timeout=30, trust_env=False).raise_for_status()
     faults: list[dict[str, object]] = board.json()["faults"]
     return faults
 

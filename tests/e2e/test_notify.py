@@ -17,16 +17,19 @@ def on_github(delivering: Delivering, path: str) -> Any:
     """What GitHub's API answers to anybody with the lab's token."""
     url = f"{delivering.lab.status['github_url']}/repos/{delivering.lab.status['repository']}{path}"
     headers = {"Authorization": f"Bearer {delivering.lab.env['TT_GITHUB_TOKEN']}"}
-    return httpx.get(url, headers=headers, trust_env=False).raise_for_status().json()
+    return httpx.get(url, headers=headers, timeout=30, trust_env=False).raise_for_status().json()
 
 
 def marks(delivering: Delivering, version: str) -> list[dict[str, Any]]:
     """What Grafana has about a version."""
-    secrets = httpx.get(f"{delivering.lab.status['doppler_url']}/_lab/secrets", trust_env=False)
+    secrets = httpx.get(
+        f"{delivering.lab.status['doppler_url']}/_lab/secrets", timeout=30, trust_env=False
+    )
     reply = httpx.get(
         f"{delivering.lab.status['grafana_url']}/api/annotations",
         params={"tags": ["deploy", version]},
         auth=("admin", secrets.json()["GRAFANA_PASSWORD"]),
+        timeout=30,
         trust_env=False,
     )
     found: list[dict[str, Any]] = reply.raise_for_status().json()
@@ -63,7 +66,7 @@ def test_a_deploy_is_told_to_slack_github_and_grafana(delivering: Delivering) ->
     (mark,) = marks(delivering, version)
     assert mark["tags"] == ["deploy", "lab", version, "DEPLOYED"]
     assert mark["timeEnd"] > mark["time"]
-    page = httpx.get(done.answer["release_url"], trust_env=False)
+    page = httpx.get(done.answer["release_url"], timeout=30, trust_env=False)
     assert page.headers["content-type"].startswith("text/html")
 
 
@@ -103,6 +106,7 @@ def query(delivering: Delivering, expression: str) -> list[Any]:
     reply = httpx.get(
         f"{delivering.lab.status['prometheus_url']}/api/v1/query",
         params={"query": expression},
+        timeout=30,
         trust_env=False,
     )
     found: list[Any] = reply.raise_for_status().json()["data"]["result"]

@@ -113,7 +113,7 @@ class Stack:
     def secrets(self) -> dict[str, str]:
         """The secrets' values, by name."""
         doppler = self.delivering.lab.status["doppler_url"]
-        found = httpx.get(f"{doppler}/_lab/secrets", trust_env=False).json()
+        found = httpx.get(f"{doppler}/_lab/secrets", timeout=30, trust_env=False).json()
         marks = ("PASSWORD", "SECRET", "TOKEN", "WEBHOOK")
         return {n: v for n, v in found.items() if any(mark in n for mark in marks) and len(v) > 11}
 
@@ -127,7 +127,9 @@ def stack(delivering: Delivering) -> Stack:
     done = delivering.run("deploy")
     assert done.outcome == "DEPLOYED", done.said
     for _ in range(20):
-        httpx.get(f"{delivering.app_url}/api/tickets", trust_env=False).raise_for_status()
+        httpx.get(
+            f"{delivering.app_url}/api/tickets", timeout=30, trust_env=False
+        ).raise_for_status()
     return Stack(delivering)
 
 
@@ -312,9 +314,9 @@ def test_without_postgres_health_is_down_until_it_is_back(stack: Stack) -> None:
 
 def test_down_and_up_of_the_whole_file_keep_every_row_and_key(stack: Stack) -> None:
     title = f"kept {time.time()}"
-    posted = httpx.post(f"{stack.app_url}/api/tickets", content=title, trust_env=False)
+    posted = httpx.post(f"{stack.app_url}/api/tickets", content=title, timeout=30, trust_env=False)
     assert posted.status_code == 201
-    views = httpx.get(f"{stack.app_url}/api/tickets", trust_env=False).json()["views"]
+    views = httpx.get(f"{stack.app_url}/api/tickets", timeout=30, trust_env=False).json()["views"]
 
     image = stack.host("sh", "-c", LAST_IMAGE).strip()
     stack.host("docker", "compose", "--project-name", "tt", "down", "--timeout", "60")
@@ -323,7 +325,7 @@ def test_down_and_up_of_the_whole_file_keep_every_row_and_key(stack: Stack) -> N
     done = stack.delivering.run("deploy")
 
     assert done.outcome == "DEPLOYED", done.said
-    after = httpx.get(f"{stack.app_url}/api/tickets", trust_env=False).json()
+    after = httpx.get(f"{stack.app_url}/api/tickets", timeout=30, trust_env=False).json()
     assert title in [ticket["title"] for ticket in after["tickets"]]
     assert after["views"] == views + 1
 

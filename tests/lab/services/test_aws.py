@@ -87,7 +87,7 @@ class Cloud:
 
     def lab(self, method: str, path: str, **body: Any) -> Any:
         url = f"http://127.0.0.1:{self.settings.ports['aws']}/_lab/{path}"
-        return httpx.request(method, url, json=body or None, trust_env=False).json()
+        return httpx.request(method, url, json=body or None, timeout=30, trust_env=False).json()
 
     def send(self, *lines: str, timeout: int = 60, **options: Any) -> str:
         options.setdefault("InstanceIds", [self.instance_id])
