@@ -199,12 +199,21 @@ class Delivering:
             yield Path(folder), git
 
     def serving(self) -> str:
-        """The version that answers on the public port now; empty if nothing does."""
-        try:
-            reply = httpx.get(f"{self.app_url}/api/tickets", timeout=10, trust_env=False)
-        except httpx.HTTPError:
-            return ""
-        return str(reply.json().get("version", "")) if reply.status_code == 200 else ""
+        """The version that answers on the public port now; empty if nothing does.
+
+        One that is late or not at its best is asked three times; a port that refuses, once.
+        """
+        for _ in range(3):
+            try:
+                reply = httpx.get(f"{self.app_url}/api/tickets", timeout=20, trust_env=False)
+            except httpx.ConnectError:
+                return ""
+            except httpx.HTTPError:
+                continue
+            if reply.status_code == 200:
+                return str(reply.json().get("version", ""))
+            time.sleep(0.5)
+        return ""
 
     def containers(self) -> dict[str, str]:
         """Container ids of the project on the host, by container name, running ones only."""
