@@ -24,6 +24,7 @@ EXPORTER = "oliver006/redis_exporter:v1.80.1"
 NODE_VOLUME = "/var/lib/docker/volumes/tt_redis-node-6-data/_data"
 HEALTHY_SECONDS = 240.0
 AGENT_SECONDS = 120.0
+SCRIPT_SECONDS = 600.0
 _MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 _OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
@@ -36,7 +37,7 @@ class Broken:
 
     def sh(self, script: str) -> str:
         """What a script printed that ran on the host as root."""
-        return self.lab.exec("bash", "-c", script)
+        return self.lab.exec("bash", "-c", script, timeout=SCRIPT_SECONDS)
 
     @contextmanager
     def undone_by(self, script: str, undo: str) -> Iterator[None]:
