@@ -15,7 +15,7 @@ from tests.e2e.conftest import RunningLab
 from tests.stack.files import COMPOSE, EXAMPLE
 from tools.stack_programs import environment
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
 
 OWNED = {1: "b1", 2: "c", 3: "a"}
 """A key of each third of the slots, by the node that is its first master."""

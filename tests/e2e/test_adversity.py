@@ -7,7 +7,7 @@ from benchmarks.endurance.one_host import left_wrong
 from benchmarks.load import Load, together
 from tests.e2e.delivering import Delivering
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600), pytest.mark.usefixtures("serving")]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500), pytest.mark.usefixtures("serving")]
 
 _BROKEN_PULLS = 6
 """Answers cut short: more than an engine's own tries for one layer."""

@@ -22,7 +22,7 @@ from tests.e2e.conftest import ROOT
 from tests.e2e.delivering import Delivering
 from tests.e2e.watchers import BLIND, Blindness
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
 
 SUMMARY = "This is a drill, nothing is wrong"
 
