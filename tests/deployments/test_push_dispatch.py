@@ -162,5 +162,5 @@ def test_its_thread_survives_a_mistake_and_settles_the_next_time(spool: PushSpoo
         assert settled.wait(10)
     finally:
         dispatcher.stop()
-        thread.join(timeout=10)
+        thread.join(timeout=60)
     assert not thread.is_alive()

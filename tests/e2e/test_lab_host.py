@@ -62,7 +62,7 @@ def test_what_a_container_publishes_on_the_host_answers_on_this_machine(
              "grafana/grafana:12.3.0")  # fmt: skip
 
     def answers() -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
         try:
             connection.request("GET", "/api/health")
             return connection.getresponse().status == 200
