@@ -576,12 +576,12 @@ class TestOverHttp:
             source = opened(f"{server.url}/application/.git", tmp_path)
             worker = multiprocessing.get_context("fork").Process(target=source.refresh)
             worker.start()
-            assert server.reached.wait(timeout=20)
+            assert server.reached.wait(timeout=60)
             worker.kill()
-            worker.join(timeout=20)
+            worker.join(timeout=60)
             assert is_locked()
             server.go_on.set()
-            deadline = time.monotonic() + 20
+            deadline = time.monotonic() + 60
             while is_locked() and time.monotonic() < deadline:
                 time.sleep(0.05)
             assert not is_locked()
@@ -604,9 +604,9 @@ class TestOverHttp:
             began = time.monotonic()
             with pytest.raises(SourceUnavailable, match="took too long"):
                 source.refresh()
-            assert time.monotonic() - began < 15
+            assert time.monotonic() - began < 60
             while url in command_lines():  # the kernel of a busy machine takes its time
-                assert time.monotonic() - began < 25
+                assert time.monotonic() - began < 90
                 time.sleep(0.05)
 
 

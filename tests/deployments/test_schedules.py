@@ -133,7 +133,7 @@ def test_a_release_is_verified_without_a_drill_and_without_its_waiting_for_that(
             client.read_deployment_by_name("healthcheck/production").id
         )
         client.set_flow_run_state(released.id, Completed(name="Deployed"), force=True)
-        due = time.monotonic() + 60
+        due = time.monotonic() + 180
         while not (runs := runs_of(client, verify.id)):
             assert time.monotonic() < due, "nobody was asked to verify the release"
             time.sleep(1)

@@ -1,6 +1,5 @@
 """A deploy is announced as it begins and as it ends, and never fails by whom it tells."""
 
-import time
 from dataclasses import replace
 from typing import Any
 
@@ -16,6 +15,7 @@ from delivery.notification import NotificationPolicy
 from delivery.report import Outcome
 from deployments.server import ensure_limit
 from flows.rollback import rollback
+from lab.processes import wait_until
 from tasks.notify import tell_of_drift
 from tests.fake_environment import SECRETS
 from tests.flows.conftest import World
@@ -101,12 +101,16 @@ def test_slack_being_out_of_order_fails_no_deploy_and_gives_nothing_away(
 
 
 def test_a_slow_slack_holds_up_no_deploy(world: World) -> None:
-    world.slack.before = lambda: time.sleep(1.5)
+    went_on: list[bool] = []
+    world.slack.before = lambda: went_on.append(
+        wait_until(lambda: any(step == "rollout" for step, _ in world.host.asked), 60)
+    )
     world.built("v1.0.0")
     report = world.rolled_out("v1.0.0")
     assert report.outcome is Outcome.DEPLOYED
-    assert max(stage.seconds for stage in report.stages if stage.stage == "find the image") < 1.4
-    assert len(world.slack.told) == 2
+    # A machine so busy that Slack's answer comes too late is told twice.
+    assert wait_until(lambda: len(world.slack.told) >= 2, 60)
+    assert all(went_on)
 
 
 def test_a_bots_message_shows_how_the_deploy_stands(world: World) -> None:

@@ -151,14 +151,14 @@ class TestLooking:
 
         class Hanging(FakeHosts):
             def running(self, tag: str, value: str) -> list[Host]:
-                hung.wait(20)
+                hung.wait(60)
                 return []
 
         target._hosts = Hanging()
         began = time.monotonic()
         (found,) = look(target, deadline_seconds=0.2)
         hung.set()
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 40
         assert found.cause.value == "host-unreachable"
         assert "no answer within 0.2 s" in found.evidence[0]
 

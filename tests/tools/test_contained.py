@@ -23,7 +23,7 @@ def is_running(pid: int) -> bool:
         return False
 
 
-def wait_for(claim: Callable[[], bool], seconds: float = 10) -> bool:
+def wait_for(claim: Callable[[], bool], seconds: float = 30) -> bool:
     deadline = time.monotonic() + seconds
     while not (held := claim()) and time.monotonic() < deadline:
         time.sleep(0.05)
