@@ -142,7 +142,7 @@ def test_a_redis_node_that_is_too_slow_to_answer_is_not_seen_and_not_called_brok
     running = [APP, container("redis-node-1"), container("redis-node-6")]
     slow = node("redis-node-1") + "node redis-node-6\n"
     (found,) = findings(containers=running, redis=slow)
-    assert (found.cause, found.unseen) == ("not-seen", {"redis"})
+    assert (found.cause.value, found.unseen) == ("not-seen", frozenset({"redis"}))
 
 
 def test_a_silent_redis_node_that_the_others_call_failed_is_broken() -> None:
@@ -161,7 +161,7 @@ def test_a_database_that_accepts_and_is_too_slow_to_answer_is_not_seen(answer: s
     (found,) = findings(
         containers=[APP, container("postgres")], postgres=f"{ready}\nanswer {answer}"
     )
-    assert (found.cause, found.unseen) == ("not-seen", {"postgres"})
+    assert (found.cause.value, found.unseen) == ("not-seen", frozenset({"postgres"}))
 
 
 def test_a_database_that_accepts_nobody_and_does_not_answer_is_found() -> None:
