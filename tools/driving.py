@@ -24,8 +24,8 @@ from benchmarks.load import Load
 from lab.lab import Lab
 
 ROOT = Path(__file__).resolve().parents[1]
-PATIENCE_SECONDS = 600
-FLOW_SECONDS = 400
+PATIENCE_SECONDS = 900
+FLOW_SECONDS = 700
 
 
 @dataclass(frozen=True, slots=True)
