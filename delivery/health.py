@@ -6,7 +6,7 @@ does not hold says why in the operator's words.
 
 import enum
 import json
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict
@@ -76,9 +76,10 @@ class ActuatorSight(BaseModel):
 
 
 class ActuatorSamples(HostAnswer):
-    """The answer of ``probe_actuator.sh``."""
+    """The answer of ``probe_actuator.sh``; ``down_before`` was down before the last takeover."""
 
     samples: list[ActuatorSight]
+    down_before: frozenset[str] = frozenset()
 
 
 def does_not_hold(detail: str) -> Sample:
@@ -86,8 +87,11 @@ def does_not_hold(detail: str) -> Sample:
     return Sample(False, redact(detail))
 
 
-def judge_actuator(sight: ActuatorSight) -> Sample:
-    """HTTP 200 **and** ``"status": "UP"`` in a JSON object; anything else does not hold."""
+def judge_actuator(sight: ActuatorSight, tolerated: Set[str] = frozenset()) -> Sample:
+    """HTTP 200 **and** ``"status": "UP"`` in a JSON object; anything else does not hold.
+
+    Unless nothing is down but the ``tolerated`` components: they are not the release's fault.
+    """
     if sight.error or not sight.status:
         return does_not_hold(f"no answer: {sight.error or 'connection failed'}")
     try:
@@ -97,20 +101,22 @@ def judge_actuator(sight: ActuatorSight) -> Sample:
     status = body.get("status") if isinstance(body, dict) else None
     if sight.status == 200 and status == "UP":
         return Sample(True, "HTTP 200, status UP")
-    down = _components_down(body) if isinstance(body, dict) else ""
-    return does_not_hold(f"HTTP {sight.status}, status {status}{down}")
+    down = _components_down(body) if isinstance(body, dict) else []
+    named = ", ".join(down)
+    if down and tolerated >= set(down):
+        return Sample(True, redact(f"UP but for {named}, down before the takeover already"))
+    return does_not_hold(f"HTTP {sight.status}, status {status}{named and f' ({named} not UP)'}")
 
 
-def _components_down(body: dict[str, object]) -> str:
+def _components_down(body: dict[str, object]) -> list[str]:
     components = body.get("components")
     if not isinstance(components, dict):
-        return ""
-    down = [
+        return []
+    return sorted(
         name
         for name, part in components.items()
         if isinstance(part, dict) and part.get("status") != "UP"
-    ]
-    return f" ({', '.join(sorted(down))} not UP)" if down else ""
+    )
 
 
 def passes_in_a_row(samples: Sequence[Sample]) -> int:

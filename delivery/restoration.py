@@ -97,7 +97,7 @@ class Restoration:
 
 def configuration_note(bundle: Bundle, configuration: str) -> str:
     """What to say of a bundle that came back with another configuration; empty if nothing."""
-    if bundle.configuration in ("", configuration):
+    if "" in (bundle.configuration, configuration) or bundle.configuration == configuration:
         return ""
     return (
         "the configuration is not the one on record: a value in Doppler has changed since "
@@ -106,7 +106,9 @@ def configuration_note(bundle: Bundle, configuration: str) -> str:
 
 
 def _as_recorded(bundle: Bundle, host: HostOutcome) -> bool | None:
-    return host.configuration == bundle.configuration if bundle.configuration else None
+    if "" in (bundle.configuration, host.configuration):
+        return None
+    return host.configuration == bundle.configuration
 
 
 def _configuration(bundle: Bundle, host: HostOutcome) -> str:

@@ -1,6 +1,6 @@
 """A rollout as a decision: what shall run, what runs, and the way back."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -55,6 +55,13 @@ class RolloutPlan:
     allow_data_stores: bool = False
     ways_back_after: tuple[str, ...] = ()
     going_back: bool = False
+
+    def is_unproved(self, hosts: Iterable[str]) -> bool:
+        """Whether the target is not what last proved healthy on all of these hosts.
+
+        If it runs there all the same, whoever let it take over died before its verdict.
+        """
+        return any(self.ways_back.get(host) != self.target for host in hosts)
 
     def way_back_of(self, host: str, outcome: "HostOutcome | None") -> Bundle | None:
         """Where a host that was touched goes back to; None if there is nothing but the target.

@@ -13,7 +13,7 @@ from delivery.errors import DeliveryError
 from delivery.health import Health, Verdict
 from delivery.report import health_section
 from flows.ending import command_line, end_process, run_command, run_name
-from flows.parameters import AfterTakeover, EnvironmentName, OnlyHosts
+from flows.parameters import AfterTakeover, AsBefore, EnvironmentName, OnlyHosts
 from tasks.artifacts import publish_health
 from tasks.health import probe_actuator, probe_postgres, probe_redis
 from tasks.hosts import find_hosts
@@ -34,6 +34,7 @@ def healthcheck(
     environment: EnvironmentName = "production",
     only: OnlyHosts = None,
     after_takeover: AfterTakeover = False,
+    as_before: AsBefore = False,
 ) -> State[Any]:
     """Poll every probe on every host until it holds or its deadline passes.
 
@@ -42,12 +43,13 @@ def healthcheck(
     """
     target = load_environment(environment)
     hosts = [host for host in find_hosts(target) if only is None or host.name in only]
-    probes = [probe_actuator, probe_postgres]
+    probes = [probe_postgres]
     if target.health.redis_nodes:
         probes.append(probe_redis)
     if after_takeover and target.soak.watch_seconds:
         probes.append(probe_soak)
-    looking = [probe.submit(target, host) for host in hosts for probe in probes]
+    looking = [probe_actuator.submit(target, host, as_before=as_before) for host in hosts]
+    looking += [probe.submit(target, host) for host in hosts for probe in probes]
     health = Health(tuple(future.result() for future in looking))
     publish_health(environment, health)
     if health.verdict is Verdict.HEALTHY:
@@ -57,14 +59,19 @@ def healthcheck(
 
 
 def check_health(
-    environment: str, only: Sequence[str] | None = None, *, after_takeover: bool = False
+    environment: str,
+    only: Sequence[str] | None = None,
+    *,
+    after_takeover: bool = False,
+    as_before: bool = False,
 ) -> Health:
     """The ``healthcheck`` flow as a step of another one: unhealthy is a value, not a failure.
 
     What keeps the flow from looking (no host, no environment) is raised as it is.
     """
     hosts = None if only is None else list(only)
-    state = cast("State[Any]", healthcheck(environment, hosts, after_takeover, return_state=True))
+    ended = healthcheck(environment, hosts, after_takeover, as_before, return_state=True)
+    state = cast("State[Any]", ended)
     result = state.result(raise_on_failure=False)
     if isinstance(result, Unhealthy):
         return result.health

@@ -99,6 +99,13 @@ AfterTakeover = Annotated[
         "A release has just taken over: compare its errors and latency with those before it.",
     ),
 ]
+AsBefore = Annotated[
+    bool,
+    shown(
+        "As before",
+        "What was down before the last takeover already is not held against the release.",
+    ),
+]
 DrillWhen = Annotated[
     Literal["no", "if due", "now"],
     shown(

@@ -77,13 +77,17 @@ def _take_over(
     try:
         done = _switch_in_waves(target, hosts, plan, journal, touched)
         with journal.stage("healthcheck"):
-            journal.health = check_health(target.name, after_takeover=bool(done.changed_services))
+            journal.health = check_health(
+                target.name, after_takeover=bool(done.changed_services), as_before=True
+            )
     except Exception:
         log_failure()
         return go_back(target, touched, plan, journal)
     if journal.health.verdict is not Verdict.HEALTHY:
         journal.note_unhealthy()
-        return go_back(target, touched, plan, journal) if done.changed_services else Outcome.FAILED
+        if done.changed_services or plan.is_unproved(host.name for host in touched):
+            return go_back(target, touched, plan, journal)
+        return Outcome.FAILED
     with journal.stage("record"):
         reached = {host.host for host in done.reached}
         record_release(
@@ -132,7 +136,7 @@ def _switch_in_waves(
 
 def _demand_health(target: Environment, wave: Sequence[Host], journal: Journal) -> None:
     names = [host.name for host in wave]
-    journal.health = check_health(target.name, names, after_takeover=True)
+    journal.health = check_health(target.name, names, after_takeover=True, as_before=True)
     if journal.health.verdict is not Verdict.HEALTHY:
         journal.note_unhealthy()
         raise HostError("The first hosts are not healthy; the others were not touched.")

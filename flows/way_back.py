@@ -6,7 +6,7 @@ from prefect import get_run_logger
 
 from blocks.aws_hosts import Host
 from blocks.environment import Environment
-from delivery.errors import HostError
+from delivery.errors import DeliveryError, HostError
 from delivery.health import Verdict
 from delivery.journal import Journal
 from delivery.report import Failure, Outcome
@@ -56,7 +56,7 @@ def go_back(
             _demand_all_back(journal)
         with journal.stage("healthcheck after going back"):
             only = None if everywhere else [host.name for host in going]
-            healthy = check_health(target.name, only).verdict is Verdict.HEALTHY
+            healthy = check_health(target.name, only, as_before=True).verdict is Verdict.HEALTHY
     except Exception:
         log_failure()
         return Outcome.ROLLBACK_FAILED
@@ -97,16 +97,17 @@ def _bring_together(
     """
     try:
         await_rollout(target, hosts)
-        stacks = prepare(target, hosts, bundle, plan)
+        stacks = _prepare_if_possible(target, hosts, bundle, plan)
         return start_containers(
             target,
             hosts,
             bundle,
             plan.generation,
-            stacks,
+            stacks or (),
             keep_warm=False,
             canary=True,
             way_back=True,
+            prepared=stacks is not None,
         )
     except Exception as error:
         if len(hosts) > 1:
@@ -118,6 +119,21 @@ def _bring_together(
         log_failure()
         failure = Failure.of("go back", error).message
         return [HostOutcome(hosts[0].name, (), "", failure=failure)]
+
+
+def _prepare_if_possible(
+    target: Environment, hosts: Sequence[Host], bundle: Bundle, plan: RolloutPlan
+) -> tuple[StackPlan, ...] | None:
+    """What will be done once the hosts are prepared; None if that failed.
+
+    A release that is still warm needs neither git nor Doppler nor the registry: any of them may be
+    what broke the new one.
+    """
+    try:
+        return prepare(target, hosts, bundle, plan)
+    except DeliveryError:
+        log_failure()
+        return None
 
 
 def _demand_all_back(journal: Journal) -> None:

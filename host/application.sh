@@ -32,6 +32,11 @@ ask_app() {
 
 is_ready() { [ "$(ask_app "$1" /dev/null /readiness)" = 200 ]; }
 
+# Whether Docker's own health check holds, where the image or the compose file has one.
+is_healthy() {
+    [[ $(docker inspect --format '{{if .State.Health}}{{.State.Health.Status}}{{end}}' "$1") =~ ^(healthy)?$ ]]
+}
+
 # The components of a container's health that are not UP, one a line.
 components_down() {
     local body="$tt_run/health.$$"
@@ -40,6 +45,9 @@ components_down() {
         { grep -v '^UP ' || true; } | cut -d' ' -f2 | sort -u
     rm -f "$body"
 }
+
+# What was down before the last takeover, as way_back.sh writes it down, one a line.
+down_before() { cat "$tt_state/down-before" 2>/dev/null || true; }
 
 is_up() { [ "$(ask_app "$1" /dev/null "")" = 200 ]; }
 

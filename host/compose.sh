@@ -111,9 +111,12 @@ wait_for_one_shot() {
 start_gateway() {
     gateway=""
     [ -n "${TT_GATEWAY:-}" ] || return 0
-    with_secrets "${compose[@]}" up --detach --no-deps --no-recreate "$TT_GATEWAY" ||
-        fail "the gateway did not start" "docker compose -p $TT_PROJECT logs $TT_GATEWAY"
     gateway=$(container_of "$TT_GATEWAY")
+    if [ -z "$gateway" ]; then
+        with_secrets "${compose[@]}" up --detach --no-deps --no-recreate "$TT_GATEWAY" ||
+            fail "the gateway did not start" "docker compose -p $TT_PROJECT logs $TT_GATEWAY"
+        gateway=$(container_of "$TT_GATEWAY")
+    fi
     find_gateway || fail "the gateway does not stay up" "docker compose -p $TT_PROJECT logs --tail 20 $TT_GATEWAY"
 }
 

@@ -15,6 +15,8 @@ run_detached() {
     trap - EXIT
     exec 8>"$job.lock"
     flock 8
+    # What failed for now is tried again, and not told again.
+    ! tail -n 1 "$job.out" 2>/dev/null | grep -q '"transient":true}$' || rm -f "$job.out"
     if [ ! -f "$job.out" ] && ! job_runs "$job"; then start_job "$1" "$job"; fi
     exec 8>&-
     wait_for_job "$job"

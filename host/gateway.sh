@@ -124,9 +124,12 @@ gateway_fill() {
 # Takes a slot out of the running gateway; requests that it still answers go on.
 gateway_empty() { gateway_tell "set server to_a/$1 state maint" "set server to_b/$1 state maint"; }
 
-# Makes a slot the one that serves, from the next request on.
+# Makes a slot the one that serves, from the next request on; fails if the gateway does not say that it is.
 gateway_serve() {
-    gateway_tell "set map $(gateway_map_file) active to_$1"
+    local map
+    map=$(gateway_map_file)
+    gateway_tell "set map $map active to_$1"
+    gateway_ask "show map $map" | grep -q "active to_$1\$"
 }
 
 # gateway_stats SLOT COLUMN...: the columns of "show stat" by their names, a line for each of the
@@ -180,5 +183,6 @@ gateway_follow() {
         container=$(container_in "$slot")
         if [ -n "$container" ]; then gateway_fill "$slot" "$container"; else gateway_empty "$slot"; fi
     done
-    [ -z "$slot_active" ] || gateway_serve "$slot_active"
+    [ -z "$slot_active" ] || gateway_serve "$slot_active" ||
+        say "the gateway does not say that it serves slot $slot_active"
 }

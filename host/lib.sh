@@ -249,7 +249,7 @@ list_containers() {
 take_lock() {
     exec 9>"$tt_run/lock"
     flock --wait "${TT_LOCK_SECONDS:-30}" 9 ||
-        fail "another deploy holds this host's lock" "fuser -v $tt_run/lock"
+        fail_for_now "another deploy holds this host's lock" "fuser -v $tt_run/lock"
 }
 
 # Refuses to undo the work of a newer deploy; remembers this one.

@@ -45,4 +45,4 @@ for ((look = 1; look <= TT_LOOKS; look++)); do
     rm -f "$body" "$body.error"
     samples+="${samples:+,}{\"status\":$((10#${status:-0})),\"body\":$(json_string "$text"),\"error\":$(json_string "$error")}"
 done
-succeed "\"samples\":[$samples]"
+succeed "\"samples\":[$samples]" "\"down_before\":$(down_before | json_lines)"

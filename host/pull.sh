@@ -47,18 +47,36 @@ explain_pull_failure() {
     esac
 }
 
-# shellcheck disable=SC2016 # GITHUB_TOKEN is Doppler's, known only in there
-with_secrets bash -c '[ -n "${GITHUB_TOKEN:-}" ] || { echo "GITHUB_TOKEN is not in Doppler"; exit 3; }
+# Whether an image is missing; a way back whose images are all here needs no registry.
+lacks_images() {
+    local image images
+    docker image inspect "$TT_APP_IMAGE" >/dev/null 2>&1 || return 0
+    images=$(with_secrets "${compose[@]}" config --images) || return 0
+    while read -r image; do
+        docker image inspect "$image" >/dev/null 2>&1 || return 0
+    done <<<"$images"
+    return 1
+}
+
+log_in() {
+    # shellcheck disable=SC2016 # GITHUB_TOKEN is Doppler's, known only in there
+    with_secrets bash -c '[ -n "${GITHUB_TOKEN:-}" ] || { echo "GITHUB_TOKEN is not in Doppler"; exit 3; }
     printf %s "$GITHUB_TOKEN" | docker login "$TT_REGISTRY" --username "$TT_REGISTRY_USER" --password-stdin' ||
-    explain_login_failure
+        explain_login_failure
+}
+
+# "missing" leaves the data stores' images as they are: a floating tag that moved in the
+# registry must not restart a database in an app deploy. The app's image is a digest.
+pull_what_is_missing() {
+    log_in
+    with_secrets "${compose[@]}" pull --policy missing --quiet ||
+        explain_pull_failure
+    docker logout "$TT_REGISTRY" || true
+}
 
 load_release_inputs
 before=$(docker images --quiet --no-trunc --all | sort -u)
-# "missing" leaves the data stores' images as they are: a floating tag that moved in the
-# registry must not restart a database in an app deploy. The app's image is a digest.
-with_secrets "${compose[@]}" pull --policy missing --quiet ||
-    explain_pull_failure
-docker logout "$TT_REGISTRY" || true
+if lacks_images; then pull_what_is_missing; fi
 after=$(docker images --quiet --no-trunc --all | sort -u)
 pulled=$(comm -13 <(printf '%s\n' "$before") <(printf '%s\n' "$after"))
 

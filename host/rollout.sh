@@ -38,7 +38,7 @@ need TT_APP_IMAGE TT_APP_SERVICE TT_APP_PORT TT_GENERATION TT_ATTEMPT TT_GATE_PA
 run_detached "rollout-$TT_GENERATION-$TT_ATTEMPT"
 
 replace_app() {
-    baseline=$([ -z "$outgoing" ] || components_down "$outgoing")
+    baseline=$(what_is_down)
     totals_before=$(gateway_totals)
     started_at=$EPOCHREALTIME
     note_before
@@ -55,19 +55,40 @@ replace_app() {
     totals_after=$(gateway_totals)
 }
 
-reload_with_secrets
+# What is still there to go back to needs neither git, Doppler nor the registry: where one of them kept the
+# host from being prepared (TT_PREPARED=no), the traffic goes back all the same.
+is_prepared() { [ "${TT_PREPARED:-yes}" = yes ]; }
+
+read_what_was_prepared() {
+    load_release_inputs
+    read_compose_file
+    wanted=$(definition_hash "$TT_APP_SERVICE")
+}
+
+bring_the_rest() {
+    start_the_rest
+    reload_monitoring
+}
+
+wanted="" configuration=""
+if is_prepared; then reload_with_secrets; fi
 open_job_output
 compose_files
 take_lock
 claim_generation
-load_release_inputs
-read_compose_file
-check_monitoring
+if is_prepared; then read_what_was_prepared; fi
 services_before=$(running_services)
 
 start_prober
-start_data_stores
-wanted=$(definition_hash "$TT_APP_SERVICE")
+as_it_is=false
+if comes_back_as_it_is; then
+    as_it_is=true
+elif is_prepared; then
+    check_monitoring
+    start_data_stores
+else
+    fail "the host could not be prepared, and nothing that could serve is there any more"
+fi
 find_outgoing
 start_gateway
 find_spare
@@ -75,12 +96,16 @@ gateway_follow
 remove_leftovers
 
 if ! serves_already; then replace_app; fi
-start_the_rest
-reload_monitoring
+if ! $as_it_is; then
+    bring_the_rest
+elif is_prepared; then
+    (bring_the_rest) || note+="${note:+; }the application is back, other services are not: see the log"
+fi
 
 measurements=$(measured)
 publish_receipt "$measurements"
+[ -z "$configuration" ] || configuration=$(configuration_hash "$(definition_of "$admitted")")
 succeed "\"changed\":$(changed_services "$services_before" | json_lines)" \
-    "\"configuration\":$(json_string "$(configuration_hash "$(definition_of "$admitted")")")" "\"warm\":${was_warm:-false}" \
+    "\"configuration\":$(json_string "$configuration")" "\"warm\":${was_warm:-false}" \
     "\"since_switch\":$(seconds_since_switch)" \
     "\"note\":$(json_string "$note")" "\"receipt\":$measurements"

@@ -13,6 +13,12 @@ git config --global --get-all safe.directory | grep -qxF "$TT_CLONE" ||
 [ -d "$TT_CLONE/.git" ] || fail "there is no git clone at $TT_CLONE" \
     "sudo git clone <repository> $TT_CLONE"
 cd "$TT_CLONE"
+# Git leaves its lock behind when it is killed or its machine loses power, and then refuses for good.
+git_lock=$TT_CLONE/.git/index.lock
+if [ -f "$git_lock" ] && ! pgrep -x git >/dev/null; then
+    say "removing git's lock $git_lock: no git runs here that could hold it"
+    rm -f "$git_lock"
+fi
 was=$(git rev-parse HEAD)
 export GIT_TERMINAL_PROMPT=0
 

@@ -15,7 +15,7 @@ clean_up() {
         [ -z "$outgoing_slot" ] || write_slots "$outgoing_slot" "$(only a)" "$(only b)"
         if [ -n "$outgoing" ] && [ "$admitted" = "$candidate" ]; then
             gateway_fill "$outgoing_slot" "$outgoing"
-            gateway_serve "$outgoing_slot"
+            gateway_serve "$outgoing_slot" || say "the gateway does not say that $outgoing serves again"
         fi
         [ -z "$candidate_slot" ] || gateway_empty "$candidate_slot"
         docker logs --tail 40 "$candidate" || true
@@ -101,7 +101,8 @@ find_outgoing() {
     outgoing=$([ -z "$slot_active" ] || container_in "$slot_active")
     prefer_what_is_ready
     if [ -z "$outgoing" ] || ! docker inspect "$outgoing" >/dev/null 2>&1; then
-        outgoing="" outgoing_slot=""
+        # What the slots name is gone: Compose may call the next one so, which is not admitted yet.
+        outgoing="" outgoing_slot="" slot_active="" slot_a="" slot_b=""
         for name in $(app_containers); do
             if is_running "$name" && is_ready "$name"; then outgoing=$name outgoing_slot=a; fi
         done
@@ -117,15 +118,16 @@ seconds_since_switch() {
 
 # The new container, as Compose makes it beside the one that serves.
 start_candidate() {
-    local there name count=1
+    local there name count=1 started=yes
     there=$(app_containers)
     [ -z "$outgoing" ] || count=2
     with_secrets "${compose[@]}" up --detach --no-deps --no-recreate \
-        --scale "$TT_APP_SERVICE=$count" "$TT_APP_SERVICE" ||
-        fail "the new container did not start" "docker compose -p $TT_PROJECT logs $TT_APP_SERVICE"
+        --scale "$TT_APP_SERVICE=$count" "$TT_APP_SERVICE" || started=no
     for name in $(app_containers); do
         grep -qx -- "$name" <<<"$there" || candidate=$name
     done
+    [ "$started" = yes ] ||
+        fail "the new container did not start" "docker compose -p $TT_PROJECT logs $TT_APP_SERVICE"
     [ -n "$candidate" ] || fail "Compose made no new container"
     restarts_at_first=0
     say "$candidate starts beside ${outgoing:-nothing}"
@@ -139,8 +141,8 @@ fail_with_log() {
     fail "$candidate $1" "less $tt_log   # on the host; it has the end of the container's log"
 }
 
-# passes_gate SECONDS: ready N times in a row, and UP or at least no worse than the release that serves.
-# If not, $refused says why.
+# passes_gate SECONDS: ready N times in a row, and UP (Docker's health check too) or at least no worse than
+# the release that serves. If not, $refused says why.
 passes_gate() {
     local passes=0 deadline=$((SECONDS + $1)) down worse=""
     while ((passes < TT_GATE_PASSES)); do
@@ -152,11 +154,11 @@ passes_gate() {
         if ! is_ready "$candidate"; then
             passes=0 worse="readiness"
         elif is_up "$candidate"; then
-            passes=$((passes + 1))
+            if is_healthy "$candidate"; then passes=$((passes + 1)); else passes=0 worse="Docker's health check"; fi
         else
             down=$(components_down "$candidate")
             worse=$(comm -23 <(printf '%s\n' "$down") <(printf '%s\n' "$baseline") | paste -sd' ')
-            if [ -n "$outgoing" ] && [ -n "$down" ] && [ -z "${worse// /}" ]; then
+            if [ -n "$down" ] && [ -z "${worse// /}" ]; then
                 passes=$((passes + 1)) note="was down before already, not this release's fault: ${down//$'\n'/ }"
             else
                 passes=0
@@ -187,7 +189,8 @@ admit() {
     fi
     admitted=$candidate
     switched_at=${EPOCHREALTIME/,/.}
-    gateway_serve "$candidate_slot"
+    gateway_serve "$candidate_slot" ||
+        fail "the gateway does not say that $candidate serves" "docker logs --tail 50 $gateway"
     say "traffic goes to $candidate"
 }
 
@@ -232,7 +235,7 @@ afterwards() {
 # Without a second container: away from the old one's end until the new one is ready.
 replace_in_place() {
     local slot=${outgoing_slot:-a}
-    baseline=$([ -z "$outgoing" ] || components_down "$outgoing")
+    baseline=$(what_is_down)
     totals_before=$(gateway_totals)
     started_at=$EPOCHREALTIME
     note_before

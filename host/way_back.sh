@@ -17,9 +17,18 @@ is_of_release() {
 
 id_of() { docker inspect --format '{{.Id}}' "$1" 2>/dev/null || true; }
 
-# Writes down who serves before this generation replaces it; the first word counts.
+# What of the release that serves is not UP; on a way back also what was not before the one that failed.
+what_is_down() {
+    {
+        [ -z "$outgoing" ] || components_down "$outgoing"
+        if goes_back; then down_before; fi
+    } | sort -u
+}
+
+# Writes down who serves before this generation replaces it, and what of it is down; the first word counts.
 note_before() {
     if goes_back || [ -n "$(before)" ]; then return 0; fi
+    write_whole "$tt_state/down-before" "$baseline"
     write_whole "$tt_state/before" "$TT_GENERATION $(id_of "${outgoing:-none}")"
 }
 
@@ -34,6 +43,14 @@ is_back() {
     found=$(before)
     [ -z "$found" ] || [ "$found" = "$(id_of "$outgoing")" ] ||
         { [ -z "$spare" ] && [ "$(definition_of "$outgoing")" = "$wanted" ]; }
+}
+
+# Whether a way back finds its release running, so that nothing else has to be well for it.
+comes_back_as_it_is() {
+    goes_back && [ -z "${TT_REPLACE:-}" ] || return 1
+    find_outgoing
+    find_spare
+    is_back || fits_spare
 }
 
 # Whether the warm container is what is wanted.

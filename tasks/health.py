@@ -32,22 +32,20 @@ Look = Callable[[], Sequence[Sample]]
 
 
 @task(name="probe actuator", task_run_name="probe actuator on {host.name}", **_PROBE)
-def probe_actuator(target: Environment, host: Host) -> Probe:
-    """HTTP 200 and status UP, for as many looks in a row as the policy asks."""
+def probe_actuator(target: Environment, host: Host, *, as_before: bool = False) -> Probe:
+    """HTTP 200 and status UP, for as many looks in a row as the policy asks.
+
+    ``as_before``: what was down before the last takeover, by the host's own word, does not count.
+    """
     over_network = target.health.actuator_over == "network"
 
     def look() -> list[Sample]:
         if over_network:
-            sights = [ask_actuator(target.health.actuator_url)]
-        else:
-            answer = run_script(
-                target.hosts_door(),
-                [host],
-                _looks(target, "probe_actuator"),
-                ActuatorSamples,
-            )
-            sights = answer[host.name].samples
-        return [judge_actuator(sight) for sight in sights]
+            return [judge_actuator(ask_actuator(target.health.actuator_url))]
+        run = _looks(target, "probe_actuator")
+        seen = run_script(target.hosts_door(), [host], run, ActuatorSamples)[host.name]
+        tolerated = seen.down_before if as_before else frozenset()
+        return [judge_actuator(sight, tolerated) for sight in seen.samples]
 
     return watch("actuator", host, target.health, look)
 

@@ -31,12 +31,14 @@ def start_containers(
     keep_warm: bool = True,
     canary: bool = False,
     way_back: bool = False,
+    prepared: bool = True,
 ) -> list[HostOutcome]:
     """Let the release take over by the environment's strategy.
 
     The release before stays warm until ``prune_images`` retires it, if that is wished for. A
     ``way_back`` takes the container of the release that is still there, whatever Doppler's values
-    are by now; a deploy starts one with these values.
+    are by now; a deploy starts one with these values. One to hosts that could not be ``prepared``
+    gets there only where that container still runs.
 
     Only those data stores are replaced that the plans name.
 
@@ -56,6 +58,7 @@ def start_containers(
         # The way back of a rollout may be to the same release: it is a job of its own.
         "TT_ATTEMPT": re.sub(r"[^A-Za-z0-9]+", "-", bundle.tag) + ("" if keep_warm else "-undone"),
         "TT_WAY_BACK": "yes" if way_back else "no",
+        "TT_PREPARED": "yes" if prepared else "no",
     }
     limits = (target.timeouts.start, target.timeouts.delivery)
     run = ScriptRun(STRATEGIES[target.rollout.strategy], inputs, *limits)

@@ -79,6 +79,8 @@ class HostWorld:
     ``traffic`` is what its Prometheus would say of a release that took over, by figure.
     ``values`` is the hash of the configuration with what Doppler says, ``serves_with`` of the one
     that the image runs with; ``warm`` has both of the container before.
+    ``components`` are what the actuator says, ``down_before`` what the host wrote down of them.
+    ``breaks_after_a_takeover`` is a step that fails once, after the next takeover.
     ``differing`` are the services that differ from their definition, with their roles.
     """
 
@@ -92,6 +94,9 @@ class HostWorld:
     values: str = "c" * 8
     serves_with: str = "c" * 8
     warm: tuple[str, str] = ("", "")
+    components: dict[str, str] = field(default_factory=dict)
+    down_before: list[str] = field(default_factory=list)
+    breaks_after_a_takeover: str = ""
     replaced: list[str] = field(default_factory=list)
     metrics: list[str] = field(default_factory=list)
     annotations: list[dict[str, Any]] = field(default_factory=list)
@@ -172,6 +177,7 @@ class HostWorld:
         if wanted == serving:
             return {"changed": replaced, "configuration": self.serves_with}
         self.warm, (self.image, self.serves_with) = serving, wanted
+        self.fail(self.breaks_after_a_takeover)
         return {"changed": [*replaced, "app"], "configuration": self.serves_with}
 
     _recreate = _rollout
@@ -207,12 +213,13 @@ class HostWorld:
         return {"action": inputs["TT_ACTION"]}
 
     def _probe_actuator(self, inputs: Inputs) -> dict[str, Any]:
-        up = not self.unhealthy & {self.image, self.serves_with}
-        sight = {
-            "status": 200 if up else 503,
-            "body": json.dumps({"status": "UP" if up else "DOWN"}),
-        }
-        return {"samples": [sight] * int(inputs["TT_LOOKS"])}
+        ill = self.unhealthy & {self.image, self.serves_with}
+        up = not ill and "DOWN" not in self.components.values()
+        parts = {name: {"status": status} for name, status in self.components.items()}
+        body = {"status": "UP" if up else "DOWN"} | ({} if ill else {"components": parts})
+        sight = {"status": 200 if up else 503, "body": json.dumps(body)}
+        looks = [sight] * int(inputs["TT_LOOKS"])
+        return {"samples": looks, "down_before": self.down_before}
 
     def _probe_postgres(self, inputs: Inputs) -> dict[str, Any]:
         sight = {"answered": True, "connections": 97, "used": 12, "pool": 10}

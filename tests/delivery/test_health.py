@@ -59,6 +59,27 @@ def test_anything_else_of_the_actuator_does_not_hold(seen: ActuatorSight, detail
     assert judge_actuator(seen) == Sample(False, detail)
 
 
+MAIL_DOWN = {
+    "status": "DOWN",
+    "components": {"db": {"status": "UP"}, "mail": {"status": "DOWN"}},
+}
+
+
+def test_what_was_down_before_is_not_held_against_a_release() -> None:
+    assert judge_actuator(sight(503, MAIL_DOWN), {"mail", "sms"}) == Sample(
+        True, "UP but for mail, down before the takeover already"
+    )
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [sight(503, MAIL_DOWN), sight(503, {"status": "DOWN"}), sight(503, "<html>"), sight(0, "")],
+    ids=["another", "nothing named", "no JSON", "no answer"],
+)
+def test_what_else_is_down_is_held_against_it(seen: ActuatorSight) -> None:
+    assert judge_actuator(seen, {"sms"}).passed is False
+
+
 def test_what_a_service_says_of_itself_is_free_of_secrets() -> None:
     said = "FATAL: bad url postgresql://app:hunter2hunter2@db"
     assert "hunter2" not in judge_actuator(sight(0, "", said)).detail

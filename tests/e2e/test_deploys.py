@@ -93,17 +93,17 @@ def test_a_second_release_takes_over_without_a_failed_request(delivering: Delive
 def test_a_script_that_fails_on_the_host_fails_the_deploy_with_the_hosts_words(
     delivering: Delivering,
 ) -> None:
-    """What git leaves behind when its machine loses power; nothing but `git reset` minds it."""
+    """A lock that is none of git's: nothing but `git reset` minds it, and nobody takes it away."""
     serving, containers = delivering.serving(), delivering.containers()
     record = delivering.record()
     sha = delivering.commit("fix", message="stands before a locked clone")
     lock = f"{_CLONE}/.git/index.lock"
-    delivering.lab.exec("touch", lock)
+    delivering.lab.exec("mkdir", lock)
     try:
         with slack_listening(delivering) as told:
             done = delivering.run("deploy", "--revision", sha, "--actor", "kim")
     finally:
-        delivering.lab.exec("rm", lock)
+        delivering.lab.exec("rmdir", lock)
 
     assert (done.status, done.outcome) == (1, "FAILED"), done.said
     failure = done.answer["failure"]

@@ -191,7 +191,7 @@ class TestNothingToBeSeen:
     ) -> None:
         bundle = Bundle.of_record(HealthyRelease.model_validate(delivering.record()[-1]))
         lock = f"{CLONE}/.git/index.lock"
-        with broken.undone_by(f"touch {lock}", f"rm {lock}"), disable_run_logger():
+        with broken.undone_by(f"mkdir {lock}", f"rmdir {lock}"), disable_run_logger():
             before = broken.standing()
             with pytest.raises(HostScriptFailed) as failed:
                 sync_source.fn(target, find_hosts.fn(target), bundle)

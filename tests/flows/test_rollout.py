@@ -186,6 +186,40 @@ class TestGoingBack:
         assert report.outcome is Outcome.FAILED
         assert world.host.steps.count("rollout") == 1
 
+    def test_what_serves_without_having_proved_healthy_goes_back_though_it_did_not_change(
+        self, world: World
+    ) -> None:
+        """Whoever let it take over died before the verdict."""
+        old = world.running("v1.0.0")
+        world.host.image = world.built("v1.1.0")
+        world.host.unhealthy.add(world.host.image)
+        report = world.rolled_out("v1.1.0")
+        assert report.outcome is Outcome.ROLLED_BACK
+        assert world.host.image == old
+
+    @pytest.mark.parametrize("step", PREPARE)
+    def test_a_host_that_cannot_be_prepared_is_still_asked_for_what_is_warm(
+        self, world: World, step: str
+    ) -> None:
+        old = world.running("v1.0.0")
+        world.host.unhealthy.add(world.built("v1.1.0"))
+        world.host.breaks_after_a_takeover = step
+        report = world.rolled_out("v1.1.0")
+        assert report.outcome is Outcome.ROLLED_BACK
+        assert world.host.image == old
+        deploy, back = (i for each, i in world.host.asked if each == "rollout")
+        assert (deploy["TT_PREPARED"], back["TT_PREPARED"]) == ("yes", "no")
+
+    def test_what_was_down_before_takes_no_release_back(self, world: World) -> None:
+        world.running("v1.0.0")
+        image = world.built("v1.1.0")
+        world.host.down_before = ["mail"]
+        world.host.components = {"db": "UP", "mail": "DOWN"}
+        report = world.rolled_out("v1.1.0")
+        assert (report.outcome, world.host.image) == (Outcome.DEPLOYED, image)
+        actuator = next(probe for probe in report.health.probes if probe.name == "actuator")
+        assert actuator.detail == "UP but for mail, down before the takeover already"
+
 
 class TestNotGettingThere:
     @pytest.mark.parametrize("step", PREPARE)

@@ -97,6 +97,14 @@ def test_a_gateway_that_does_not_answer_is_no_gateway_without_requests(
     assert gateway.ask(f"{question} >/dev/null && echo answered || echo silent") == "silent"
 
 
+@pytest.mark.parametrize(("slot", "served"), [("b", "yes"), ("a", "no"), ("", "no")])
+def test_a_switch_counts_once_the_gateway_says_that_it_took_place(
+    gateway: Gateway, slot: str, served: str
+) -> None:
+    gateway.answers(f"0 (/etc/active.map) map\n0x5 active to_{slot}\n" if slot else "")
+    assert gateway.ask("gateway_serve b && echo yes || echo no") == served
+
+
 def test_a_gateway_that_stands_still_is_not_waited_for_and_is_told_of(
     gateway: Gateway, machine: Machine
 ) -> None:

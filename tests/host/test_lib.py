@@ -242,6 +242,7 @@ def test_a_second_deploy_waits_for_the_lock_and_then_gives_up(machine: Machine) 
             TT_LOCK_SECONDS="0.2",
         )
         assert "holds this host's lock" in ran.result["failed"]
+        assert ran.result["transient"] is True
     finally:
         holder.kill()
         holder.wait()

@@ -114,13 +114,26 @@ def test_a_clone_that_git_may_not_change_fails_with_gits_words(
     machine: Machine, origin: WorkingRepository, clone: Path
 ) -> None:
     revision = origin.commit("feat: second")
-    (clone / ".git" / "index.lock").touch()
+    (clone / ".git" / "index.lock").mkdir()
     ran = sync(machine, clone, revision)
     assert ran.status != 0
     assert ran.result["failed"] == f"git cannot check the revision out in {clone}"
     assert ran.result["next"] == f"sudo git -C {clone} reset --hard {revision}"
     assert "index.lock': File exists" in ran.printed
     assert ran.result["transient"] is False
+
+
+@pytest.mark.parametrize("running", [False, True], ids=["its git is dead", "a git runs"])
+def test_a_lock_that_a_dead_git_left_is_removed(
+    machine: Machine, origin: WorkingRepository, clone: Path, *, running: bool
+) -> None:
+    revision = origin.commit("feat: second")
+    lock = clone / ".git" / "index.lock"
+    lock.touch()
+    machine.program("pgrep", f'[ "$*" = "-x git" ] && {"true" if running else "false"}')
+    ran = sync(machine, clone, revision)
+    assert ran.result["ok"] is not running
+    assert lock.exists() is running
 
 
 def test_a_host_without_a_clone_says_how_to_make_one(machine: Machine) -> None:
@@ -319,8 +332,10 @@ DOCKER = """
 echo "$* | password $(if [ "$1" = login ]; then cat; fi) | folder $DOCKER_CONFIG" >>"$CALLS"
 case "$1" in
 login) [ -z "${LOGIN_SAYS:-}" ] || { echo "$LOGIN_SAYS" >&2; exit 1; }; touch "$DOCKER_CONFIG/x" ;;
-compose) [ -z "${HANGS:-}" ] || { touch "$HANGS"; sleep 60; }
+compose) if [[ $* == *"config --images" ]]; then echo "$IMAGES"; exit; fi
+    [ -z "${HANGS:-}" ] || { touch "$HANGS"; sleep 60; }
     [ -z "${PULL_SAYS:-}" ] || { echo "$PULL_SAYS" >&2; exit 1; }; touch "$PULLED" ;;
+image) [[ " $HERE " == *" ${*: -1} "* ]] ;;
 images) echo sha256:old; [ ! -e "$PULLED" ] || echo sha256:new ;;
 esac
 """
@@ -345,7 +360,8 @@ class Pulling:
         self._machine.kill(script, once=hanging, **self._inputs())
 
     def _script(self, docker: dict[str, str]) -> str:
-        parts = [f"export {name}={value!r}" for name, value in docker.items()]
+        docker = {"HERE": "", "IMAGES": IMAGE, **docker}
+        parts = [f"export {name}=${value!r}" for name, value in docker.items()]
         parts.append(f"export CALLS={self._calls} PULLED={self._machine.root / 'pulled'}")
         parts += [(HOST / f"{name}.sh").read_text() for name in ("compose", "stores", "pull")]
         return "\n".join(parts)
@@ -380,14 +396,26 @@ def test_it_logs_in_pulls_and_logs_out_and_no_login_outlives_it(
     answer = read_answer(PulledImages, ran.printed, host="h")
     assert (answer.pulled, answer.present) == (("sha256:new",), 2)
     asked = [call.split()[0] for call in pulling.calls]
-    assert asked[:5] == ["login", "images", "compose", "logout", "images"]
-    assert {call.split()[-1] for call in pulling.calls[5:] if "| password  |" not in call} == set()
+    assert asked[:6] == ["images", "image", "login", "compose", "logout", "images"]
+    assert {call.split()[-1] for call in pulling.calls[6:] if "| password  |" not in call} == set()
     assert [path.name for path in machine.memory.iterdir() if path.is_dir()] == []
+
+
+@pytest.mark.parametrize(
+    ("here", "needs_registry"),
+    [(f"{IMAGE} postgres:16", False), (IMAGE, True), ("postgres:16", True)],
+    ids=["all", "the application's", "another's"],
+)
+def test_the_registry_is_asked_only_for_what_is_missing(
+    pulling: Pulling, here: str, *, needs_registry: bool
+) -> None:
+    ran = pulling.run(HERE=here, IMAGES=f"{IMAGE}\npostgres:16", LOGIN_SAYS="connection refused")
+    assert ran.result["ok"] is not needs_registry
 
 
 def test_the_password_is_dopplers_and_travels_on_standard_input(pulling: Pulling) -> None:
     ran = pulling.run()
-    login = pulling.calls[0]
+    (login,) = [call for call in pulling.calls if call.startswith("login")]
     assert login.startswith("login localhost:5000 --username tt-lab --password-stdin | ")
     assert f"| password {SECRETS['GITHUB_TOKEN']} |" in login
     assert SECRETS["GITHUB_TOKEN"] not in ran.printed + ran.noise

@@ -109,6 +109,7 @@ inspect)
     *State.Pid*) cat gateway-process ;;
     *Running*RestartCount*) echo "$(of "$name" running) 0" ;;
     *RestartCount*) echo 0 ;;
+    *State.Health*) cat "health-of-$(of "$name" image)" 2>/dev/null ;;
     *config-hash*) of "$name" definition ;;
     *Config.Image*) of "$name" image ;;
     *) echo "$name" ;;
@@ -126,6 +127,7 @@ begin
 obey() {
     case "$*" in
     "show map") echo "0 (/etc/active.map) pattern loaded from file" ;;
+    "show map "*) echo "0x55 active to_$(cat gateway/active)" ;;
     "show stat public"*) printf '# pxname,svname,req_tot,hrsp_5xx,\npublic,FRONTEND,7,0,\n' ;;
     "show stat"*) status ;;
     "set map"*) echo "${*: -1}" | sed 's/to_//' | put gateway/active ;;
@@ -155,7 +157,19 @@ _CURL = r"""
 url=${*: -1} host=${url#http://} host=${host%%:*}
 case "$host" in
 127.0.0.1) serves >/dev/null && echo "200 0.001" || echo "503 0.001" ;;
-*) answers "$host" && printf 200 || printf 503 ;;
+*)
+    down=$(cat down-everywhere "down-in-$(cat "containers/$host/image")" 2>/dev/null)
+    if ! answers "$host"; then
+        printf 503
+    elif [[ $url != */readiness ]] && [ -f "containers/$host/mute" ]; then
+        printf 000
+    elif [[ $url == */readiness ]] || [ -z "$down" ]; then
+        printf 200
+    else
+        until [ "$1" = --output ]; do shift; done
+        printf '"%s":{"status":"DOWN"}' $down >"$2"
+        printf 503
+    fi ;;
 esac
 """
 
@@ -194,6 +208,18 @@ class WholeHost:
         """What Doppler says; an application that is started with `bad` is never ready."""
         self._write("values", values)
 
+    def is_down(self, component: str, *, image: str = "") -> None:
+        """Let a component be down in all containers, or in an image's; they are ready."""
+        self._write(f"down-in-{image}" if image else "down-everywhere", component)
+
+    def finds(self, image: str, health: str) -> None:
+        """What Docker's own health check says of this image's containers; before: it has none."""
+        self._write(f"health-of-{image}", health)
+
+    def says_nothing_of_its_health(self, container: str) -> None:
+        """Let a container hang when it is asked for its health; it is ready all the same."""
+        (self.folder / "containers" / container / "mute").touch()
+
     def falls_ill(self, container: str) -> None:
         """Let a container answer no more."""
         (self.folder / "containers" / container / "ill").touch()
@@ -204,13 +230,14 @@ class WholeHost:
         *,
         kill_in: str = "never",
         goes_back: bool = False,
+        prepared: bool = True,
         warm_seconds: int = 0,
         gate_seconds: int = 15,
     ) -> Run:
         """Run host/rollout.sh as its job is run, for this release, until its answer is there.
 
-        ``goes_back``: it undoes the last one, in its generation. ``gate_seconds`` are waited out
-        by what is never ready.
+        ``goes_back``: it undoes the last one, in its generation; ``prepared``: git, Doppler and the
+        registry were there for it. ``gate_seconds`` are waited out by what is never ready.
         """
         self._generation += 0 if goes_back else 1
         for name in ("outages", "worlds"):
@@ -222,6 +249,7 @@ class WholeHost:
         (jobs / f"{job}.out").unlink(missing_ok=True)
         script = self._machine.root / "job.sh"
         way_back = {"TT_WAY_BACK": "yes" if goes_back else "no", "TT_DETACHED": job}
+        way_back["TT_PREPARED"] = "yes" if prepared else "no"
         seconds = {"TT_WARM_SECONDS": str(warm_seconds), "TT_GATE_SECONDS": str(gate_seconds)}
         given = {**self._inputs(image), **way_back, **seconds}
         script.write_text(compose_script(script_parts("rollout"), given))

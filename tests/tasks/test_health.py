@@ -124,6 +124,13 @@ class TestActuator:
         probe = probe_actuator.fn(target, HOST)
         assert (probe.verdict, probe.detail) == (Verdict.UNHEALTHY, "HTTP 200, status DOWN")
 
+    @pytest.mark.parametrize("as_before", [True, False])
+    def test_what_was_down_before_counts_unless_it_is_told_not_to(self, *, as_before: bool) -> None:
+        target = healthy_environment()
+        world = target.hosts.worlds["TT-ec2-1"]
+        world.down_before, world.components = ["mail"], {"mail": "DOWN"}
+        assert probe_actuator.fn(target, HOST, as_before=as_before).passed is as_before
+
     def test_it_is_asked_over_the_network_where_the_environment_says_so(self) -> None:
         def actuator(request: httpx.Request) -> httpx.Response:
             return httpx.Response(200, json={"status": "UP"})

@@ -1,7 +1,9 @@
 """Which failures a task tries again: real tasks on Prefect's test server."""
 
+from typing import Any
+
 import pytest
-from prefect import flow, task
+from prefect import Task, flow, task
 from prefect.cache_policies import NO_CACHE
 
 import tasks.drift
@@ -92,7 +94,11 @@ STEPS = [
     tasks.release.find_revision,
     tasks.release.make_tag_and_release,
 ]
-PROBES = [tasks.health.probe_actuator, tasks.health.probe_redis, tasks.health.probe_postgres]
+PROBES: list[Task[..., Any]] = [
+    tasks.health.probe_actuator,
+    tasks.health.probe_redis,
+    tasks.health.probe_postgres,
+]
 
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: str(step.name))
