@@ -111,7 +111,7 @@ class Load:
 
     async def _run(self) -> None:
         began = time.perf_counter()
-        async with httpx.AsyncClient(limits=self._limits, timeout=10.0, trust_env=False) as client:
+        async with httpx.AsyncClient(limits=self._limits, timeout=40.0, trust_env=False) as client:
             asked: list[asyncio.Task[None]] = []
             for number in range(int(_LONGEST_SECONDS / self._pause)):
                 if self._stop.is_set():

@@ -12,6 +12,7 @@ from delivery.host_facts import (
     keyed,
     log_of,
     redis_nodes,
+    unheard_nodes,
 )
 from delivery.redis_health import REDIS_SLOTS
 from delivery.scene import Scene
@@ -73,7 +74,7 @@ def database_refuses(scene: Scene, facts: HostFacts) -> Iterator[Finding]:
     said = dict(keyed(facts.postgres.split("\n")))
     ready, answer = said.get("ready", ""), said.get("answer", "")
     running = any(c.service == POSTGRES and c.state == "running" for c in facts.containers)
-    if not running or answer == "1":
+    if not running or answer == "1" or did_not_come_to_answer(facts):
         return
     why = next((told for words, told in _REFUSALS if words in f"{ready} {answer}"), "")
     yield Finding(
@@ -84,6 +85,14 @@ def database_refuses(scene: Scene, facts: HostFacts) -> Iterator[Finding]:
         (f"pg_isready: {ready or 'no answer'}", f"SELECT 1: {answer or 'no answer'}", why),
         Remedy(scene.compose("logs --tail 50 postgres")),
     )
+
+
+def did_not_come_to_answer(facts: HostFacts) -> bool:
+    """Whether Postgres accepts connections and the question itself took too long."""
+    said = dict(keyed(facts.postgres.split("\n")))
+    accepts = said.get("ready", "").endswith("- accepting connections")
+    answer = said.get("answer", "")
+    return accepts and (not answer or "timeout expired" in answer)
 
 
 def redis_node_down(scene: Scene, facts: HostFacts) -> Iterator[Finding]:
@@ -119,7 +128,8 @@ def _corrupt(scene: Scene, facts: HostFacts, container: ContainerFacts) -> Findi
 
 def redis_not_initialised(scene: Scene, facts: HostFacts) -> Iterator[Finding]:
     """The nodes run, and are not one whole cluster."""
-    nodes = redis_nodes(facts)
+    unheard = unheard_nodes(facts)
+    nodes = [node for node in redis_nodes(facts) if node.name not in unheard]
     broken = [node for node in nodes if _problem(node, scene.redis_nodes)]
     if not broken:
         return

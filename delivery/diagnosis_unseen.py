@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterator
 
+from delivery.diagnosis_stores import did_not_come_to_answer
 from delivery.findings import Cause, Confidence, Finding, Remedy
-from delivery.host_facts import PARTS, HostFacts, token_file
+from delivery.host_facts import PARTS, HostFacts, token_file, unheard_nodes
 from delivery.scene import Scene
 
 _LOOK: dict[str, Callable[[Scene], str]] = {
@@ -47,11 +48,13 @@ def not_seen(scene: Scene, facts: HostFacts) -> Iterator[Finding]:
 
 
 def _never_empty(facts: HostFacts) -> frozenset[str]:
-    """The parts that say something of every host, and say nothing here."""
+    """The parts that always say something, or do if they are asked, and say nothing here."""
     said = {
         "disks": facts.disks,
         "memory": facts.memory,
         "actuator": facts.actuator,
         "token": token_file(facts),
+        "redis": not unheard_nodes(facts),
+        "postgres": not did_not_come_to_answer(facts),
     }
     return frozenset(part for part, words in said.items() if not words)

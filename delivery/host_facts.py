@@ -177,6 +177,16 @@ def _redis_node(block: str) -> RedisNode:
     )
 
 
+def unheard_nodes(facts: HostFacts) -> frozenset[str]:
+    """Redis nodes that run and said nothing in time, while no other node calls one failed."""
+    running = {c.service for c in facts.containers if c.state == "running"}
+    members = (line.split() for line in facts.redis.split("\n") if line.startswith("member "))
+    if any("fail" in member[3].split(",") for member in members if len(member) > 3):
+        return frozenset()
+    silent = {node.name for node in redis_nodes(facts) if not node.state and not node.error}
+    return frozenset(silent & running)
+
+
 @dataclass(frozen=True, slots=True)
 class TokenFile:
     """The file of Doppler's token; never what is in it."""

@@ -22,7 +22,7 @@ url_of() {
 fetch() {
     local url=$1
     shift
-    curl --silent --show-error --noproxy '*' --max-time 3 "$@" "$url"
+    curl --silent --show-error --noproxy '*' --max-time 6 "$@" "$url"
 }
 
 # ask_prometheus QUERY: what it answers to an instant query; status 1 if it does not.

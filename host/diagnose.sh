@@ -104,12 +104,12 @@ logs() {
 # What the application says of itself, container by container, and what the public port answers.
 actuator() {
     local name address
-    printf 'public %s\n' "$(curl --silent --output /dev/null --max-time 4 --write-out '%{http_code}' \
+    printf 'public %s\n' "$(curl --silent --output /dev/null --max-time 8 --write-out '%{http_code}' \
         "http://127.0.0.1:$TT_APP_PORT/actuator/health")"
     docker ps --filter "$project_filter" --filter "label=com.docker.compose.service=$TT_APP_SERVICE" \
         --filter label=com.docker.compose.oneoff=False --format '{{.Names}}' | while read -r name; do
         address=$(docker inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}' "$name" | cut -d' ' -f1)
-        printf '%s %s ' "$name" "$(curl --silent --output "$work/body" --max-time 4 --write-out '%{http_code}' \
+        printf '%s %s ' "$name" "$(curl --silent --output "$work/body" --max-time 8 --write-out '%{http_code}' \
             "http://$address:$TT_APP_PORT/actuator/health")"
         head -c 20000 "$work/body" 2>/dev/null | masked | head -c 700 | tr '\n' ' '
         echo
@@ -128,10 +128,12 @@ redis() {
     for node in $NODES; do
         at="-h ${node%%:*} -p ${node##*:}"
         echo "node ${node%%:*}"
-        timeout 2 redis-cli $at cluster info 2>&1 | tr -d "\r" |
-            grep -E "^cluster_(state|slots_assigned|slots_ok|known_nodes):|^[A-Z]" | head -n 4
-        timeout 2 redis-cli $at info replication 2>&1 | tr -d "\r" | grep -E "^(role|master_link_status):"
-        [ -n "${seen:-}" ] || seen=$(timeout 2 redis-cli $at cluster nodes 2>&1 | tr -d "\r" |
+        said=$(timeout 6 redis-cli $at cluster info 2>&1 | tr -d "\r" |
+            grep -E "^cluster_(state|slots_assigned|slots_ok|known_nodes):|^[A-Z]" | head -n 4)
+        [ -n "$said" ] || continue
+        echo "$said"
+        timeout 6 redis-cli $at info replication 2>&1 | tr -d "\r" | grep -E "^(role|master_link_status):"
+        [ -n "${seen:-}" ] || seen=$(timeout 6 redis-cli $at cluster nodes 2>&1 | tr -d "\r" |
             awk "NF > 7 { print \"member\", substr(\$1, 1, 8), \$2, \$3, substr(\$4, 1, 8), \$8, \$9 }" | head -n 16)
     done
     echo "$seen"'
@@ -151,10 +153,10 @@ postgres() {
     [ -n "$container" ] || return 0
     printf 'ready %s\n' "$(docker exec "$container" pg_isready -h 127.0.0.1 2>&1 | tail -n 1)"
     # shellcheck disable=SC2016 # expanded in the container
-    ask='export PGPASSWORD="${POSTGRES_PASSWORD:-$(cat "${POSTGRES_PASSWORD_FILE:-/dev/null}")}" PGCONNECT_TIMEOUT=3
+    ask='export PGPASSWORD="${POSTGRES_PASSWORD:-$(cat "${POSTGRES_PASSWORD_FILE:-/dev/null}")}" PGCONNECT_TIMEOUT=8
     exec psql --no-psqlrc --tuples-only --no-align --host "$(hostname -i | cut -d" " -f1)" \
         --username "$POSTGRES_USER" --dbname "$POSTGRES_DB" --command "SELECT 1"'
-    printf 'answer %s\n' "$(timeout 8 docker exec "$container" sh -c "$ask" 2>&1 | tail -n 2 | tr '\n' ' ' | masked | cut -c 1-300)"
+    printf 'answer %s\n' "$(timeout 14 docker exec "$container" sh -c "$ask" 2>&1 | tail -n 2 | tr '\n' ' ' | masked | cut -c 1-300)"
 }
 
 # --- The machine ----------------------------------------------------------------------------
@@ -192,7 +194,7 @@ names() {
     origin=$(git -c safe.directory="$TT_CLONE" -C "$TT_CLONE" remote get-url origin 2>/dev/null)
     origin=$(sed -nE 's,^([a-z+]+://)?([^/@]*@)?([A-Za-z0-9.-]+)[:/].*,\3,p' <<<"$origin")
     for name in "${TT_REGISTRY%%:*}" ${TT_NAMES:-} $origin; do
-        printf '%s|%s\n' "$name" "$(timeout 5 getent hosts "$name" >/dev/null 2>&1 && echo yes || echo no)"
+        printf '%s|%s\n' "$name" "$(timeout 7 getent hosts "$name" >/dev/null 2>&1 && echo yes || echo no)"
     done | sort -u
 }
 

@@ -12,6 +12,9 @@ export REDISCLI_AUTH
 [ $# -gt 2 ] && exec redis-cli "$@"
 for question in "cluster info" "info replication" "cluster nodes"; do redis-cli "$@" $question; done'
 
+# A failover that did not come about within five seconds is given up by Redis without a word.
+failover_seconds=8
+
 # The environment's Redis nodes by service, as TT_REDIS_NODES ("service:port ...") has them.
 redis_nodes() {
     local node
@@ -64,15 +67,20 @@ replace_store() {
 # hand_over_master SERVICE: lets one of its replicas become the master, so that no write is lost
 # and no slot is without one. A master that has no replica is replaced all the same.
 hand_over_master() {
-    local id other deadline=$((SECONDS + 30))
+    local id other asked deadline=$((SECONDS + 90))
     id=$(redis_ask "$1" cluster myid)
     for other in $(redis_nodes); do
         redis_ask "$other" cluster nodes | grep -q "myself,slave $id " || continue
         say "$other takes over from the master $1"
         redis_ask "$other" cluster failover
+        asked=$SECONDS
         until [ "$(redis_role "$1")" = slave ]; do
             ((SECONDS < deadline)) || fail "$other did not take over from the master $1" \
                 "docker exec $(container_of "$other") sh /usr/local/etc/redis/ask.sh cluster nodes"
+            if ((SECONDS - asked >= failover_seconds)); then
+                redis_ask "$other" cluster failover
+                asked=$SECONDS
+            fi
             sleep 0.3
         done
         await_whole_cluster "after $other took over"

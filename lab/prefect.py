@@ -59,7 +59,7 @@ def start_database(lab: Lab) -> str | None:
         return "none: Prefect's embedded one serves"
     database.create()
     lab.processes.start(DATABASE_PROCESS, database.command)
-    lab.processes.wait_ready(DATABASE_PROCESS, database.answers, deadline_seconds=60)
+    lab.processes.wait_ready(DATABASE_PROCESS, database.answers, deadline_seconds=180)
     database.have_database(DATABASE)
     return None
 
@@ -80,7 +80,7 @@ def start_server(lab: Lab) -> None:
     command = [program("prefect"), "server", "start", "--host", "127.0.0.1", "--port", str(port)]
     where = {"PREFECT_SERVER_DATABASE_CONNECTION_URL": database.url(DATABASE)} if database else {}
     lab.processes.start("prefect-server", command, env={**environment(lab), **where}, cwd=ROOT)
-    lab.processes.wait_ready("prefect-server", lambda: is_healthy(port), deadline_seconds=120)
+    lab.processes.wait_ready("prefect-server", lambda: is_healthy(port), deadline_seconds=300)
 
 
 def is_healthy(port: int) -> bool:

@@ -143,7 +143,7 @@ class Up:
             command = [sys.executable, "-m", f"lab.services.{name}", "--home"]
             processes, port = self._lab.processes, self._lab.settings.ports[name]
             processes.start(name, [*command, self._lab.settings.home], cwd=ROOT)
-            processes.wait_ready(name, lambda: answers(port), deadline_seconds=60)
+            processes.wait_ready(name, lambda: answers(port), deadline_seconds=180)
 
         return start
 

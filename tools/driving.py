@@ -24,8 +24,8 @@ from benchmarks.load import Load
 from lab.lab import Lab
 
 ROOT = Path(__file__).resolve().parents[1]
-PATIENCE_SECONDS = 600
-FLOW_SECONDS = 400
+PATIENCE_SECONDS = 900
+FLOW_SECONDS = 700
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,12 +199,21 @@ class Delivering:
             yield Path(folder), git
 
     def serving(self) -> str:
-        """The version that answers on the public port now; empty if nothing does."""
-        try:
-            reply = httpx.get(f"{self.app_url}/api/tickets", timeout=10, trust_env=False)
-        except httpx.HTTPError:
-            return ""
-        return str(reply.json().get("version", "")) if reply.status_code == 200 else ""
+        """The version that answers on the public port now; empty if nothing does.
+
+        One that is late or not at its best is asked three times; a port that refuses, once.
+        """
+        for _ in range(3):
+            try:
+                reply = httpx.get(f"{self.app_url}/api/tickets", timeout=20, trust_env=False)
+            except httpx.ConnectError:
+                return ""
+            except httpx.HTTPError:
+                continue
+            if reply.status_code == 200:
+                return str(reply.json().get("version", ""))
+            time.sleep(0.5)
+        return ""
 
     def containers(self) -> dict[str, str]:
         """Container ids of the project on the host, by container name, running ones only."""
@@ -230,7 +239,9 @@ class Delivering:
         """The tags in the application's repository."""
         url = f"{self.lab.status['github_url']}/repos/{self.lab.status['repository']}/tags"
         headers = {"Authorization": f"Bearer {self.lab.env['TT_GITHUB_TOKEN']}"}
-        reply = httpx.get(url, params={"per_page": 100}, headers=headers, trust_env=False)
+        reply = httpx.get(
+            url, params={"per_page": 100}, headers=headers, timeout=30, trust_env=False
+        )
         return [tag["name"] for tag in reply.raise_for_status().json()]
 
     def wait_until_serving(self, version: str, *, seconds: float) -> bool:

@@ -496,7 +496,7 @@ class GitServer:
             self.go_on.set()
             self._server.shutdown()
             self._server.server_close()
-            thread.join(timeout=10)
+            thread.join(timeout=60)
 
 
 def command_lines() -> str:

@@ -136,3 +136,34 @@ def test_the_initialisation_is_typed_so_that_it_gets_the_secrets_of_today() -> N
         "doppler run -p tt -c prd -- docker compose -p tt -f docker-compose.yml "
         "up --detach --no-deps --force-recreate redis-cluster-init'"
     )
+
+
+def test_a_redis_node_that_is_too_slow_to_answer_is_not_seen_and_not_called_broken() -> None:
+    running = [APP, container("redis-node-1"), container("redis-node-6")]
+    slow = node("redis-node-1") + "node redis-node-6\n"
+    (found,) = findings(containers=running, redis=slow)
+    assert (found.cause.value, found.unseen) == ("not-seen", frozenset({"redis"}))
+
+
+def test_a_silent_redis_node_that_the_others_call_failed_is_broken() -> None:
+    running = [APP, container("redis-node-1"), container("redis-node-6")]
+    member = "member 9670c363 172.16.77.16:7005@17005 slave,fail d2fb7aaf connected"
+    (found,) = findings(
+        containers=running, redis=f"{node('redis-node-1')}node redis-node-6\n{member}"
+    )
+    assert found.cause == "redis-not-initialised"
+    assert "redis-node-6: does not answer" in found.evidence
+
+
+@pytest.mark.parametrize("answer", ["", "psql: error: connection: timeout expired"])
+def test_a_database_that_accepts_and_is_too_slow_to_answer_is_not_seen(answer: str) -> None:
+    ready = "ready 127.0.0.1:5432 - accepting connections"
+    (found,) = findings(
+        containers=[APP, container("postgres")], postgres=f"{ready}\nanswer {answer}"
+    )
+    assert (found.cause.value, found.unseen) == ("not-seen", frozenset({"postgres"}))
+
+
+def test_a_database_that_accepts_nobody_and_does_not_answer_is_found() -> None:
+    silent = "ready 127.0.0.1:5432 - no response\nanswer "
+    assert causes(containers=[APP, container("postgres")], postgres=silent) == ["database-refuses"]

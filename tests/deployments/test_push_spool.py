@@ -80,7 +80,7 @@ def test_a_process_that_is_killed_leaves_what_it_accepted(path: Path) -> None:
             assert worker.is_alive()
     finally:
         worker.kill()
-        worker.join(timeout=10)
+        worker.join(timeout=60)
     held = PushSpool(path).held()
     assert len(held) >= 20
     assert [each.received for each in held] == [float(n) for n in range(len(held))]

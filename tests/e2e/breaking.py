@@ -10,6 +10,10 @@ from typing import Any
 import boto3
 import httpx
 
+from lab.lab import Lab
+from lab.processes import wait_until
+from lab.settings import LabSettings
+from lab.up import online
 from tests.e2e.conftest import RunningLab
 from tests.e2e.delivering import Delivering
 
@@ -18,7 +22,9 @@ TOKEN = "/etc/tt-secrets/doppler-token"
 RECORD = "/var/lib/tt-deploy/releases.jsonl"
 EXPORTER = "oliver006/redis_exporter:v1.80.1"
 NODE_VOLUME = "/var/lib/docker/volumes/tt_redis-node-6-data/_data"
-HEALTHY_SECONDS = 90.0
+HEALTHY_SECONDS = 240.0
+AGENT_SECONDS = 120.0
+SCRIPT_SECONDS = 600.0
 _MANIFEST = "application/vnd.docker.distribution.manifest.v2+json"
 _OCI_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
@@ -31,13 +37,13 @@ class Broken:
 
     def sh(self, script: str) -> str:
         """What a script printed that ran on the host as root."""
-        return self.lab.exec("bash", "-c", script)
+        return self.lab.exec("bash", "-c", script, timeout=SCRIPT_SECONDS)
 
     @contextmanager
     def undone_by(self, script: str, undo: str) -> Iterator[None]:
         """One script on the host, and afterwards the one that undoes it."""
-        self.sh(script)
         try:
+            self.sh(script)
             yield
         finally:
             self.sh(undo)
@@ -48,7 +54,7 @@ class Broken:
         """
         shown = "{{.ID}} {{.State.Status}} {{.State.StartedAt}}" if states else "{{.ID}}"
         return self.sh(
-            'docker() { timeout 5 docker "$@"; }; '
+            'docker() { timeout 20 docker "$@"; }; '
             f"docker inspect --type container --format '{shown}' $(docker ps -aq) | sort; "
             "docker image ls --quiet --no-trunc | sort; "
             f"git -c safe.directory='*' -C {CLONE} status --porcelain; "
@@ -87,19 +93,21 @@ class Broken:
         tokens = f"{self.lab.status['github_url']}/_lab/tokens"
         known = {"text": self.lab.env["TT_REGISTRY_PASSWORD"]}
         given = known | {"permissions": {"packages": "read"}, "expires_at": moment}
-        httpx.post(tokens, json=given, trust_env=False).raise_for_status()
+        httpx.post(tokens, json=given, timeout=30, trust_env=False).raise_for_status()
         try:
             yield
         finally:
-            httpx.request("DELETE", tokens, json=known, trust_env=False).raise_for_status()
+            httpx.request(
+                "DELETE", tokens, json=known, timeout=30, trust_env=False
+            ).raise_for_status()
 
     @contextmanager
     def _posted(self, where: str, known: dict[str, Any], changed: dict[str, Any]) -> Iterator[None]:
-        httpx.post(where, json=known | changed, trust_env=False).raise_for_status()
+        httpx.post(where, json=known | changed, timeout=30, trust_env=False).raise_for_status()
         try:
             yield
         finally:
-            httpx.post(where, json=known, trust_env=False).raise_for_status()
+            httpx.post(where, json=known, timeout=30, trust_env=False).raise_for_status()
 
     @contextmanager
     def service(self, name: str, kind: str, match: str) -> Iterator[None]:
@@ -191,12 +199,12 @@ class Broken:
     def secret(self, name: str, value: str | None) -> Iterator[None]:
         """Another value of a secret in Doppler, or none."""
         secrets = f"{self._doppler}/_lab/secrets"
-        was = httpx.get(secrets, trust_env=False).json()[name]
-        httpx.put(secrets, json={name: value}, trust_env=False).raise_for_status()
+        was = httpx.get(secrets, timeout=30, trust_env=False).json()[name]
+        httpx.put(secrets, json={name: value}, timeout=30, trust_env=False).raise_for_status()
         try:
             yield
         finally:
-            httpx.put(secrets, json={name: was}, trust_env=False).raise_for_status()
+            httpx.put(secrets, json={name: was}, timeout=30, trust_env=False).raise_for_status()
 
     def disk_full(self) -> Any:
         """A disk with a few MiB left: room for the agent to write a command, for nothing else."""
@@ -218,23 +226,31 @@ class Broken:
 
     @contextmanager
     def agent_killed(self) -> Iterator[None]:
-        """A Systems Manager agent that is dead, for as long as AWS needs to notice."""
+        """A Systems Manager agent that is dead, and that AWS has noticed to be."""
         self.lab.command("fault", "host", "kill-agent")
         try:
-            time.sleep(12)
+            assert wait_until(lambda: not self._agent_online(), AGENT_SECONDS)
             yield
         finally:
             self.lab.command("fault", "host", "clear")
-            time.sleep(3)
+            assert wait_until(self._agent_online, AGENT_SECONDS)
+
+    def _agent_online(self) -> bool:
+        return self.lab.status["hosts"][0]["instance_id"] in online(self._settings)
+
+    @property
+    def _settings(self) -> LabSettings:
+        return Lab.load(self.lab.home).settings
 
     def port_taken(self) -> Any:
         """Somebody who listens on the gateway's port."""
+        listens = "ss -Hltn 'sport = :8080' | grep -q ."
         return self.undone_by(
             "docker stop --time 5 tt-gateway-1; "
-            "setsid python3 -m http.server 8080 </dev/null >/dev/null 2>&1 & sleep 1; "
-            "docker start tt-gateway-1 || true",
+            "setsid python3 -m http.server 8080 </dev/null >/dev/null 2>&1 & "
+            f"{_comes_to_hold(listens)}; docker start tt-gateway-1 || true",
             "kill $(ss -Hltnp 'sport = :8080' | sed -E 's/.*pid=([0-9]+).*/\\1/' | head -n 1); "
-            "sleep 0.5; docker start tt-gateway-1",
+            f"{_comes_to_hold(f'! {{ {listens}; }}')}; docker start tt-gateway-1",
         )
 
     def engine_away(self) -> Any:
@@ -260,8 +276,9 @@ class Broken:
         return self.undone_by(
             f"{origin} {was.replace('localhost', 'git.tt.example')}; "
             "cp /etc/resolv.conf /root/resolv.conf; "
-            "printf 'nameserver 127.0.0.53\\noptions timeout:1 attempts:1\\n' > /etc/resolv.conf; "
-            f"setsid python3 -c '{_RESOLVER}' </dev/null >/dev/null 2>&1 & sleep 0.5",
+            "printf 'nameserver 127.0.0.53\\noptions timeout:4 attempts:1\\n' > /etc/resolv.conf; "
+            f"setsid python3 -c '{_RESOLVER}' </dev/null >/dev/null 2>&1 & "
+            + _comes_to_hold("ss -Hlun 'src 127.0.0.53' | grep -q ."),
             f"{origin} {was}; cat /root/resolv.conf > /etc/resolv.conf; {self.ends_resolver}",
         )
 
@@ -280,8 +297,9 @@ class Broken:
         """A Redis node whose nodes.conf is garbage, started with it."""
         conf, aside = f"{NODE_VOLUME}/nodes.conf", "/root/nodes.conf"
         stop, start = "docker stop --time 5 tt-redis-node-6-1", "docker start tt-redis-node-6-1"
+        died = _comes_to_hold(_HAS_DIED.format("tt-redis-node-6-1"))
         return self.undone_by(
-            f"{stop}; cp -p {conf} {aside}; echo garbage > {conf}; {start}; sleep 3",
+            f"{stop}; cp -p {conf} {aside}; echo garbage > {conf}; {start}; {died}",
             f"{stop}; cp -p {aside} {conf}; {start}",
         )
 
@@ -295,9 +313,10 @@ class Broken:
         """An application that is given less memory than it needs, and dies of it."""
         update = "docker update --memory {0} --memory-swap {0} $app"
         stop, start = "docker stop --time 1 $app", "docker start $app"
+        died = _comes_to_hold(_HAS_DIED.format("$app"))
         return self.undone_by(
             f"{_APP}; docker inspect --format '{{{{.HostConfig.Memory}}}}' $app > /root/memory; "
-            f"{stop}; {update.format('40m')}; {start}; sleep 6",
+            f"{stop}; {update.format('40m')}; {start}; {died}",
             f"{_APP}; {stop}; {update.format('$(cat /root/memory)')}; {start}",
         )
 
@@ -335,23 +354,22 @@ class Broken:
         return self.sh(f"stat --format=%a {TOKEN}").strip()
 
     def until_well(self, seconds: float = HEALTHY_SECONDS) -> None:
-        """Wait until every container of the project is as it should be and the cluster whole."""
+        """Wait until the public port says UP, every container of the project is as it should be
+        and every node of the cluster sees all of it.
+        """
         deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            rows = self.sh(
-                "docker ps --all --filter label=com.docker.compose.project=tt --format "
-                "'{{.Label \"com.docker.compose.service\"}} {{.State}} {{.Status}}'"
-            ).splitlines()
-            ill = [
-                row
-                for row in rows
-                if not row.startswith("redis-cluster-init")
-                and (" running " not in row or "unhealthy" in row or "starting" in row)
-            ]
-            if rows and not ill:
-                return
+        while ill := self._ill():
+            assert time.monotonic() < deadline, f"not well after {seconds} s: {ill}"
             time.sleep(0.5)
-        raise AssertionError(f"not well after {seconds} s: {ill}")
+
+    def _ill(self) -> list[str]:
+        rows = self.sh(_STANDS).splitlines()
+        return [
+            row
+            for row in rows or ["there is no container"]
+            if not row.startswith("redis-cluster-init")
+            and (" running " not in row or "unhealthy" in row or "starting" in row)
+        ]
 
     def _relabel_latest(self, architecture: str) -> None:
         """Give the newest image a configuration with this architecture; its layers stay."""
@@ -359,7 +377,7 @@ class Broken:
         repository = f"http://{lab.status['registry']}/v2/{lab.status['repository']}"
         login = (lab.env["TT_REGISTRY_USERNAME"], lab.env["TT_REGISTRY_PASSWORD"])
         headers = {"Accept": f"{_MANIFEST}, {_OCI_MANIFEST}"}
-        with httpx.Client(auth=login, headers=headers, trust_env=False) as registry:
+        with httpx.Client(auth=login, headers=headers, timeout=30, trust_env=False) as registry:
             manifest = registry.get(f"{repository}/manifests/latest").raise_for_status().json()
             stored = registry.get(f"{repository}/blobs/{manifest['config']['digest']}")
             configuration = stored.raise_for_status().json() | {"architecture": architecture}
@@ -377,8 +395,7 @@ class Broken:
 
     @property
     def _doppler(self) -> str:
-        settings = json.loads((self.lab.home / "lab.json").read_text())
-        return f"http://127.0.0.1:{settings['ports']['doppler']}"
+        return f"http://127.0.0.1:{self._settings.ports['doppler']}"
 
 
 _RESOLVER = """
@@ -395,3 +412,30 @@ while True:
 """Says 127.0.0.1 to whatever name it is asked for."""
 
 _APP = "app=$(docker ps --all --quiet --filter label=com.docker.compose.service=app)"
+
+_HAS_DIED = """[ "$(docker inspect --format '{{{{.RestartCount}}}}' {})" -gt 0 ]"""
+"""Of a container that Docker starts again whenever it dies."""
+
+_STANDS = r"""
+docker ps --all --filter label=com.docker.compose.project=tt --format \
+    '{{.Label "com.docker.compose.service"}} {{.State}} {{.Status}}' || true
+status=$(curl --silent --output /dev/null --max-time 20 --write-out '%{http_code}' \
+    http://127.0.0.1:8080/actuator/health)
+[ "$status" = 200 ] || echo "the public port answers $status"
+cluster=$(timeout 60 docker exec tt-redis-node-1-1 sh -c '
+    . /usr/local/etc/redis/cluster.sh
+    read_password /run/secrets/redis_password
+    for node in 1 2 3 4 5 6; do
+        at=redis-node-$node:$((6999 + node))
+        ask $at cluster info
+        ask $at info replication
+    done' 2>&1)
+[ "$(grep -c '^cluster_state:ok' <<<"$cluster")" = 6 ] &&
+    ! grep '^master_link_status:down' <<<"$cluster" || echo "the cluster is not whole"
+"""
+"""A line for each container, and one for everything else that is not well."""
+
+
+def _comes_to_hold(condition: str) -> str:
+    """A piece of script that waits up to 90 s until a condition holds."""
+    return f"for _ in $(seq 450); do if {condition}; then break; fi; sleep 0.2; done"

@@ -10,7 +10,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
 _PAUSE_SECONDS = 0.2
-_PATIENCE_SECONDS = 10
+_PATIENCE_SECONDS = 60
 
 
 class Conversation:
@@ -28,7 +28,10 @@ class Conversation:
         self.end = "left"
         self._over = threading.Event()
         self._socket = connect(
-            app_url.replace("http://", "ws://") + "/api/live", proxy=None, ping_interval=None
+            app_url.replace("http://", "ws://") + "/api/live",
+            proxy=None,
+            ping_interval=None,
+            open_timeout=_PATIENCE_SECONDS,
         )
         self._began = time.perf_counter()
         self._hear()

@@ -38,6 +38,7 @@ class Search:
             f"{self._lab.status['doppler_url']}/v3/configs/config/secrets/download",
             params={"project": "tt", "config": "prd", "format": "json"},
             auth=(self._lab.env["TT_DOPPLER_TOKEN"], ""),
+            timeout=30,
             trust_env=False,
         )
         values = held.raise_for_status().json().items()
@@ -53,7 +54,9 @@ class Search:
 
     def api(self) -> str:
         """What Prefect's server tells of everything it has, all pages of it."""
-        with httpx.Client(base_url=self._lab.status["prefect_api_url"], trust_env=False) as http:
+        with httpx.Client(
+            base_url=self._lab.status["prefect_api_url"], timeout=30, trust_env=False
+        ) as http:
             told = [row for kind in _KINDS for row in _rows(http, kind)]
             return json.dumps([*told, *_events(http)])
 

@@ -59,7 +59,7 @@ class Serving:
 
     def deploy(self, revision: str) -> str:
         """Trigger a deploy of this revision; the run's id."""
-        said, _ = self.trigger(f"revision={revision}").communicate(timeout=120)
+        said, _ = self.trigger(f"revision={revision}").communicate(timeout=300)
         (run,) = self.runs_of([revision])
         assert run["id"] in said.replace("\n", ""), said
         return str(run["id"])

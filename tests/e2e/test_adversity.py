@@ -7,7 +7,7 @@ from benchmarks.endurance.one_host import left_wrong
 from benchmarks.load import Load, together
 from tests.e2e.delivering import Delivering
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600), pytest.mark.usefixtures("serving")]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500), pytest.mark.usefixtures("serving")]
 
 _BROKEN_PULLS = 6
 """Answers cut short: more than an engine's own tries for one layer."""
@@ -24,7 +24,7 @@ def test_a_registry_that_dies_in_mid_pull_costs_time_and_no_request(
         with delivering.under_load() as loads:
             done = delivering.run("deploy", "--revision", sha)
         board = f"http://{delivering.lab.status['registry']}/_lab/fault"
-        left = httpx.get(board, trust_env=False).json()["faults"]
+        left = httpx.get(board, timeout=30, trust_env=False).json()["faults"]
     finally:
         delivering.lab.command("fault", "registry", "clear")
 

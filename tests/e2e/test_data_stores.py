@@ -6,7 +6,7 @@ import pytest
 
 from tests.e2e.delivering import Answered, Delivering
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
 
 COMPOSE = "docker/docker-compose.yml"
 NODE = "  redis-node-{}:\n    <<: *redis-node\n"

@@ -7,7 +7,7 @@ import pytest
 
 from tests.e2e.conftest import RunningLab
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
 
 
 def docker(lab: RunningLab, *arguments: str, stdin: str = "") -> str:

@@ -14,7 +14,11 @@ from tests.e2e.delivering import Delivering
 from tests.e2e.hazards import FAULTS, Fault
 from tests.e2e.telling import slack_listening
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
+
+
+NOTICED_SECONDS = 120.0
+"""Until a fault must be the first finding: of a busy host something else may be seen before."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,7 @@ def look(delivering: Delivering) -> Iterator[Looking]:
     """What a preflight of the lab finds: the flow's own parts, through SSM, in this process."""
     if not delivering.serving():
         done = delivering.run("deploy")
-        assert done.outcome == "DEPLOYED", done.said
+        assert done.outcome in ("DEPLOYED", "UP_TO_DATE"), done.said
     delivering.lab.command("exec", "1", "--", "docker", "start", "tt-grafana-1")
     with pytest.MonkeyPatch.context() as environment:
         for name, value in delivering.lab.env.items():
@@ -79,7 +83,9 @@ def test_a_healthy_host_raises_no_alarm_on_the_command_line(
     alarms = [each for each in done.answer["checks"] if each["level"] != "pass"]
     assert alarms == []
     assert len(done.answer["checks"]) > 20
-    seen = look()
+    seen, due = look(), time.monotonic() + NOTICED_SECONDS
+    while seen.findings and time.monotonic() < due:
+        seen = look()
     assert seen.findings == []
     print(f"healthy: {seen.seconds:.1f} s")
 
@@ -90,17 +96,28 @@ def test_the_fault_is_the_first_finding_and_nothing_is_changed(
 ) -> None:
     host = Broken(delivering.lab)
     with fault.made(host) as policy:
-        before = host.standing()
-        seen = look({**fault.policy, **(policy or {})})
+        before, due = host.standing(), time.monotonic() + NOTICED_SECONDS
+        while True:
+            seen = look({**fault.policy, **(policy or {})})
+            if _is_first(fault, seen) or time.monotonic() > due:
+                break
         after = host.standing()
 
+    assert _is_first(fault, seen), seen.findings
     first = seen.findings[0]
-    name = re.sub(r":\d+$", "", first.name)  # an endpoint's port is another one each time
-    assert (name, first.level.value) == (fault.first, fault.level), seen.findings
-    assert fault.words in first.evidence
     assert first.remedy
     assert after == before
     print(f"{fault.name}: {first.evidence} ({seen.seconds:.1f} s)")
+
+
+def _is_first(fault: Fault, seen: Seen) -> bool:
+    """Whether the fault is what was found first, in the words that tell it."""
+    if not seen.findings:
+        return False
+    first = seen.findings[0]
+    name = re.sub(r":\d+$", "", first.name)  # an endpoint's port is another one each time
+    at_its_place = (name, first.level.value) == (fault.first, fault.level)
+    return at_its_place and fault.words in first.evidence
 
 
 def test_drift_is_a_flow_of_its_own_and_only_a_change_is_news(
@@ -146,7 +163,9 @@ def test_what_was_started_by_hand_is_put_right_by_the_command_that_the_finding_n
         command = found.remedy.partition("#")[0].split()
         assert command[:5] == ["python", "-m", "flows.deploy", "--environment", "lab"]
         done = delivering.run("deploy", *command[5:])
-        left = look().findings
+        due = time.monotonic() + NOTICED_SECONDS
+        while (left := look().findings) and time.monotonic() < due:
+            pass
 
     assert (done.status, done.outcome) == (0, "DEPLOYED"), done.said
     assert left == []

@@ -11,7 +11,7 @@ from tests.e2e.conversing import Conversation
 from tests.e2e.delivering import Answered, Delivering, rolling_out_with
 from tests.e2e.telling import Message, slack_listening
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
 
 
 @pytest.fixture(autouse=True)
@@ -84,13 +84,14 @@ def test_a_release_that_answers_500_is_taken_back(delivering: Delivering, servin
     assert all(answer.status == 500 for answer in figures.failed)
 
 
-def test_a_release_that_falls_ill_after_its_watch_gives_way_to_the_old_one_still_warm(
+def test_a_release_that_falls_ill_once_it_serves_gives_way_to_the_old_one_still_warm(
     delivering: Delivering, serving: str
 ) -> None:
+    # It answers all the while and is ready: its watch sees nothing, the health check does.
     # A value that has changed in Doppler since: the old one is taken as it is all the same.
     changed = Broken(delivering.lab).secret("MAIL_USERNAME", "another")
-    with changed, rolling_out_with(delivering, health={"deadline_seconds": 25}):
-        done, figures = deploy_under_load(delivering, "ill-after=13")
+    with changed, rolling_out_with(delivering, health={"deadline_seconds": 30}):
+        done, figures = deploy_under_load(delivering, "ill-after=2")
 
     assert (done.status, done.outcome) == (1, "ROLLED_BACK"), done.said
     assert figures.failed == []
@@ -108,7 +109,7 @@ def test_recreate_replaces_the_release_in_place_and_nothing_else(
     good = delivering.commit("fix", message="it cannot run beside the one before")
     bad = delivering.commit("fix", behaviour="never-healthy", message="nor by itself")
 
-    with rolling_out_with(delivering, strategy="recreate", gate_seconds=15):
+    with rolling_out_with(delivering, strategy="recreate"):
         done = delivering.run("deploy", "--revision", good)
         back = delivering.run("deploy", "--revision", bad)
     delivering.commit("fix", behaviour="healthy", message="mended")
@@ -150,7 +151,7 @@ def test_rollback_brings_the_previous_release_back_and_breaks_nobody_off(
     switched = min(answer.at for answer in figures.answers if answer.version == expected)
     assert set(talk.versions) == {serving}
     assert talk.at[-1] > switched + 10, talk.end
-    assert talk.longest_silence_seconds < 5
+    assert talk.longest_silence_seconds < 30
     assert talk.closed == CloseCode.GOING_AWAY, talk.end
 
 

@@ -2,7 +2,7 @@
 
 import os
 import signal
-import time
+from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
 import pytest
@@ -11,7 +11,7 @@ from deployments.automations import SILENCE_SECONDS
 from tests.e2e.delivering import Delivering
 from tests.e2e.serving import Serving, until
 
-pytestmark = [pytest.mark.e2e, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
 TRIGGERS = 4
 
 
@@ -50,11 +50,11 @@ def test_of_two_workers_one_dies_in_mid_deploy_and_the_other_makes_it_good(
         dead.worker.signal(signal.SIGSTOP)  # so that it cannot report the other's death
         dead.process.signal(signal.SIGKILL)
         dead.worker.signal(signal.SIGKILL)
-        died = time.monotonic()
+        died = datetime.now(UTC)
         by_hand = a_check_by_hand_that_dies(delivering, serving)
 
         again = serving.trigger(f"revision={revision}")
-        assert again.wait(timeout=120) == 0
+        assert again.wait(timeout=300) == 0
         run = str(serving.runs_of([revision])[-1]["id"])
         until(lambda: serving.state(run)["type"] == "RUNNING")
         assert serving.executing(run).worker_name != dead.worker_name
@@ -62,7 +62,8 @@ def test_of_two_workers_one_dies_in_mid_deploy_and_the_other_makes_it_good(
         for silent in (lost, by_hand):
             state = serving.end_of(silent)
             assert (state["type"], "No heartbeat" in state["message"]) == ("CRASHED", True)
-        assert time.monotonic() - died < SILENCE_SECONDS + 60
+            noticed = datetime.fromisoformat(state["timestamp"])
+            assert noticed - died < timedelta(seconds=SILENCE_SECONDS + 60)
     delivering.lab.command("up")
     newest = delivering.record()[-1]
     assert newest["revision"] == revision
@@ -86,7 +87,7 @@ def test_of_many_triggers_at_once_the_newest_is_what_runs(
 ) -> None:
     revisions = [delivering.commit(message=f"commit {number}") for number in range(TRIGGERS)]
     triggers = [serving.trigger(f"revision={revision}") for revision in revisions]
-    assert [trigger.wait(timeout=120) for trigger in triggers] == [0] * TRIGGERS
+    assert [trigger.wait(timeout=300) for trigger in triggers] == [0] * TRIGGERS
     runs = serving.runs_of(revisions)
     ends = [serving.end_of(run["id"])["name"] for run in runs]
     assert ends[-1] == "Deployed"
@@ -96,9 +97,12 @@ def test_of_many_triggers_at_once_the_newest_is_what_runs(
     newest = delivering.record()[-1]
     assert newest["revision"] == runs[-1]["parameters"]["revision"]
     assert delivering.serving() == f"v{newest['version']}"
-    changes = sorted(
-        (task["start_time"], task["end_time"])
-        for run in runs
-        for task in serving.takeovers(run["id"])
-    )
+
+    def takeovers() -> list[tuple[str, str]]:
+        tasks = (task for run in runs for task in serving.takeovers(run["id"]))
+        return sorted((task["start_time"], task["end_time"] or "") for task in tasks)
+
+    # Prefect's server writes a task's end down some seconds after it.
+    until(lambda: bool(changes := takeovers()) and all(end for _, end in changes))
+    changes = takeovers()
     assert all(ended <= began for (_, ended), (began, _) in pairwise(changes))

@@ -78,7 +78,7 @@ BLIND = [
         "nothing was scraped since the deploy began",
         lambda host: host.undone_by(
             f"cp -p {RECORD} {RECORD}.aside; tail -n 1 {RECORD}.aside | "
-            f'sed -E "s/(.generation.: *)[0-9]+/\\1$(date -d 30seconds +%s)000/" >> {RECORD}',
+            f'sed -E "s/(.generation.: *)[0-9]+/\\1$(date -d 600seconds +%s)000/" >> {RECORD}',
             f"mv {RECORD}.aside {RECORD}",
         ),
         "scrapes", "before the deploy began", "logs --tail 50 prometheus",

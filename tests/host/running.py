@@ -86,7 +86,7 @@ class Machine:
             ["bash", "-s"],
             input=text.encode(),
             capture_output=True,
-            timeout=60,
+            timeout=180,
             check=False,
             env={**self.environment(), **(environment or {})},
             cwd=self.root,

@@ -39,6 +39,7 @@ redis() { # SERVICE -p PORT COMMAND...
     "cluster myid") echo "id-$me" ;;
     "cluster nodes") echo "id-$me 1:1@1 myself,$role ${master:+id-$master} 0 0 1 connected" ;;
     "cluster failover") echo "failover $me" >>changes
+        [ ! -e timid ] || { rm timid; echo OK; return; }
         echo master >"roles/$me"; echo "slave $me" >"roles/$master"; echo OK ;;
     esac
 }
@@ -91,6 +92,10 @@ class StackDouble:
     def sickens(self, service: str) -> None:
         """Let a container be unhealthy until it is replaced."""
         (self.folder / "sick" / f"container-{service}").touch()
+
+    def gives_a_failover_up(self) -> None:
+        """Let the next failover that is asked for not come about."""
+        (self.folder / "timid").touch()
 
     def gateway_runs_as(self, process: int) -> None:
         """Let the gateway's container have this process; 0 for none."""

@@ -113,7 +113,7 @@ def test_a_gateway_that_stands_still_is_not_waited_for_and_is_told_of(
     said = gateway.ask(
         "gateway_patience_seconds=1; gateway_busy a >/dev/null || echo silent; cat $tt_log"
     )
-    assert time.monotonic() - began < 20
+    assert time.monotonic() - began < 45
     assert said.startswith("silent\n")
     assert "the gateway does not answer 'show stat -1 4 -1' within 1 s" in said
 

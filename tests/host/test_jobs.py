@@ -36,8 +36,8 @@ def test_where_nothing_is_under_way_nothing_is_waited_for(machine: Machine) -> N
 
 
 def test_the_end_of_a_job_is_waited_for(machine: Machine) -> None:
-    with under_way(machine, seconds=2):
-        ran = awaited(machine, seconds=30)
+    with under_way(machine, seconds=8):
+        ran = awaited(machine, seconds=50)
     assert ran.result["waited_for"] == JOB
     assert ran.result["seconds"] >= 1
 

@@ -10,6 +10,7 @@ from tests.host.running import Machine
 from tests.host.whole_host import WholeHost
 
 
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize("goes_back", [False, True], ids=["deploy", "way back"])
 def test_killed_before_any_command_one_release_serves_and_the_next_run_converges(
     machine: Machine, goes_back: bool

@@ -6,7 +6,7 @@ In Docker's place stands a program that runs on this machine what it is to run i
 import os
 import signal
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
@@ -55,9 +55,19 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisNodes]:
 
 
 def link_of(cluster: RedisNodes, replica: int, *, becomes: str) -> bool:
-    """Whether a replica's link gets into this state within twenty seconds."""
-    due = time.monotonic() + 20
+    """Whether a replica's link gets into this state within a minute."""
+    due = time.monotonic() + 60
     while f"master_link_status:{becomes}" not in cluster.ask(replica, "info", "replication"):
+        if time.monotonic() > due:
+            return False
+        time.sleep(0.2)
+    return True
+
+
+def is_whole_again(cluster: RedisNodes) -> bool:
+    """Whether within a minute no node takes another for failed any more."""
+    due = time.monotonic() + 60
+    while any("fail" in cluster.ask(n, "cluster", "nodes") for n in range(6)):
         if time.monotonic() > due:
             return False
         time.sleep(0.2)
@@ -89,33 +99,48 @@ class TestRedis:
         answer = read_answer(RedisSamples, ran.printed, host="h")
         return [judge_redis(each, expected=6, lag_bytes=1_000_000) for each in answer.samples]
 
+    def look_until(
+        self, machine: Machine, cluster: RedisNodes, fits: Callable[[Sample], bool]
+    ) -> Sample:
+        """The first of five looks that fits, or the last one: a busy machine answers late."""
+        for _ in range(5):
+            (sample,) = self.look(machine, cluster)
+            if fits(sample):
+                break
+        return sample
+
     def test_a_whole_cluster_is_written_and_read_through_and_nothing_is_left(
         self, machine: Machine, cluster: RedisNodes
     ) -> None:
-        samples = self.look(machine, cluster, looks=3)
+        for _ in range(5):
+            samples = self.look(machine, cluster, looks=3)
+            if all(sample.passed for sample in samples):
+                break
         assert [sample.passed for sample in samples] == [True] * 3, samples
         assert "3 masters written and read through" in samples[0].detail
         assert [cluster.ask(n, "keys", "tt:probe:*") for n in range(3)] == ["", "", ""]
 
     def test_a_node_that_hangs_is_named(self, machine: Machine, cluster: RedisNodes) -> None:
-        hanging = cluster.running[5].pid
+        hanging, said = cluster.running[5].pid, "127.0.0.1: does not answer"
         os.kill(hanging, signal.SIGSTOP)
         try:
-            (sample,) = self.look(machine, cluster)
+            sample = self.look_until(machine, cluster, lambda sample: sample.detail == said)
         finally:
             os.kill(hanging, signal.SIGCONT)
-        assert (sample.passed, sample.detail) == (False, "127.0.0.1: does not answer")
+            assert is_whole_again(cluster)
+        assert (sample.passed, sample.detail) == (False, said)
 
     def test_a_master_that_takes_no_write_is_named_with_what_it_says(
         self, machine: Machine, cluster: RedisNodes
     ) -> None:
+        said = "was not written and read through: SET answered OOM"
         cluster.ask(0, "config", "set", "maxmemory", "1")
         try:
-            (sample,) = self.look(machine, cluster)
+            sample = self.look_until(machine, cluster, lambda sample: said in sample.detail)
         finally:
             cluster.ask(0, "config", "set", "maxmemory", "32mb")
         assert not sample.passed
-        assert "was not written and read through: SET answered OOM" in sample.detail
+        assert said in sample.detail
 
     def test_a_master_whose_replica_is_cut_off_is_named(
         self, machine: Machine, cluster: RedisNodes
@@ -126,20 +151,21 @@ class TestRedis:
         right = cluster.ask(replica, "config", "get", "masterauth").splitlines()[1]
         cluster.ask(replica, "config", "set", "masterauth", "wrong")
         cluster.ask(master, "client", "kill", "type", "replica")
+        said = "no replica linked to 127.0.0.1"
         try:
             assert link_of(cluster, replica, becomes="down")
-            (sample,) = self.look(machine, cluster)
+            sample = self.look_until(machine, cluster, lambda sample: sample.detail == said)
         finally:
             cluster.ask(replica, "config", "set", "masterauth", right)
             assert link_of(cluster, replica, becomes="up")
-        assert (sample.passed, sample.detail) == (False, "no replica linked to 127.0.0.1")
+        assert (sample.passed, sample.detail) == (False, said)
 
     def test_a_wrong_password_is_what_the_nodes_say(
         self, machine: Machine, cluster: RedisNodes
     ) -> None:
         script = machine.programs / "docker"
         script.write_text(script.read_text().replace("case", "export REDISCLI_AUTH=no\ncase", 1))
-        (sample,) = self.look(machine, cluster)
+        sample = self.look_until(machine, cluster, lambda sample: "AUTH failed" in sample.detail)
         assert not sample.passed
         assert "AUTH failed" in sample.detail
 

@@ -64,6 +64,14 @@ def test_a_replica_takes_over_before_its_master_goes(stack: StackDouble) -> None
     assert "redis-node-5 takes over from the master redis-node-2" in ran.said
 
 
+def test_a_failover_that_redis_gave_up_is_asked_for_again(stack: StackDouble) -> None:
+    stack.runs("redis-node-2", "older")
+    stack.gives_a_failover_up()
+    ran = stack.do(f"failover_seconds=1; {START}", replace="redis-node-2")
+    assert ran.status == 0, ran.printed
+    assert stack.changes == ["failover redis-node-5"] * 2 + ["up redis-node-2"]
+
+
 def test_a_broken_store_goes_before_anything_waits_for_it(stack: StackDouble) -> None:
     stack.runs("redis-node-4", "older")
     stack.runs("redis-node-5", "older")

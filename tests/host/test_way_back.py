@@ -42,7 +42,7 @@ def test_the_same_release_with_bad_values_gives_way_to_itself_with_the_old_ones(
 def test_a_warm_one_that_does_not_pass_the_gate_goes_and_a_new_one_starts(host: WholeHost) -> None:
     ended_well(host.rolled_out("two", warm_seconds=60))
     host.falls_ill("tt-app-1")
-    back = ended_well(host.rolled_out("one", goes_back=True))
+    back = ended_well(host.rolled_out("one", goes_back=True, gate_seconds=6))
     assert (back["warm"], back["changed"]) == (False, ["app"])
     assert (host.apps, host.serving, host.outages) == (["tt-app-3"], "one", [])
 
@@ -61,7 +61,7 @@ def test_a_takeover_that_was_undone_needs_no_other_container_to_go_back_to(
     host: WholeHost, image: str
 ) -> None:
     host.values("bad")
-    failed = host.rolled_out(image).result
+    failed = host.rolled_out(image, gate_seconds=2).result
     assert failed
     assert failed["failed"] == "tt-app-2 was not ready within 2 s; not UP: readiness"
     back = ended_well(host.rolled_out("one", goes_back=True))

@@ -237,11 +237,12 @@ class WholeHost:
         goes_back: bool = False,
         prepared: bool = True,
         warm_seconds: int = 0,
+        gate_seconds: int = 15,
     ) -> Run:
         """Run host/rollout.sh as its job is run, for this release, until its answer is there.
 
         ``goes_back``: it undoes the last one, in its generation; ``prepared``: git, Doppler and the
-        registry were there for it.
+        registry were there for it. ``gate_seconds`` are waited out by what is never ready.
         """
         self._generation += 0 if goes_back else 1
         for name in ("outages", "worlds"):
@@ -254,7 +255,8 @@ class WholeHost:
         script = self._machine.root / "job.sh"
         way_back = {"TT_WAY_BACK": "yes" if goes_back else "no", "TT_DETACHED": job}
         way_back["TT_PREPARED"] = "yes" if prepared else "no"
-        given = {**self._inputs(image), **way_back, "TT_WARM_SECONDS": str(warm_seconds)}
+        seconds = {"TT_WARM_SECONDS": str(warm_seconds), "TT_GATE_SECONDS": str(gate_seconds)}
+        given = {**self._inputs(image), **way_back, **seconds}
         script.write_text(compose_script(script_parts("rollout"), given))
         with subprocess.Popen(
             ["bash", str(script)],
@@ -299,8 +301,7 @@ class WholeHost:
             "TT_DOPPLER_PROJECT": "tt",
             "TT_DOPPLER_CONFIG": "prd",
             "TT_GATE_PASSES": "2",
-            "TT_GATE_SECONDS": "2",
-            "TT_DRAIN_SECONDS": "2",
+            "TT_DRAIN_SECONDS": "15",
             "TT_SOAK_SECONDS": "0",
             "TT_SOAK_ERRORS": "5",
             "TT_STOP_SECONDS": "1",

@@ -37,7 +37,7 @@ def grafana(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
             "GF_SECURITY_ADMIN_PASSWORD": PASSWORD,
         }
         with subprocess.Popen([sys.executable, str(PROGRAM)], env=environment) as running:
-            client = httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False)
+            client = httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=30, trust_env=False)
             try:
                 wait_for(client)
                 yield client

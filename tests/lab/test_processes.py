@@ -66,19 +66,19 @@ def test_a_pid_that_somebody_else_got_meanwhile_is_left_alone(
 def test_one_that_ignores_sigterm_is_killed_with_its_children(processes: Processes) -> None:
     stubborn = "trap '' TERM; sleep 60 & echo $!; wait; wait"
     process = processes.start("stubborn", ["bash", "-c", stubborn])
-    assert wait_until(lambda: processes.log("stubborn").read_text().strip() != "", 5)
+    assert wait_until(lambda: processes.log("stubborn").read_text().strip() != "", 30)
     child = Process.of(int(processes.log("stubborn").read_text()))
 
     processes.stop("stubborn", grace_seconds=0.3)
 
     assert not process.is_alive()
     assert child is not None
-    assert wait_until(lambda: not child.is_alive(), 5)
+    assert wait_until(lambda: not child.is_alive(), 30)
 
 
 def test_children_that_outlive_a_killed_parent_are_strays_and_found(processes: Processes) -> None:
     parent = processes.start("parent", ["bash", "-c", "setsid sleep 60 & sleep 60"])
-    assert wait_until(lambda: len(list(marked_processes(f"{LAB}-{os.getpid()}"))) >= 3, 5)
+    assert wait_until(lambda: len(list(marked_processes(f"{LAB}-{os.getpid()}"))) >= 3, 30)
     os.kill(parent.pid, signal.SIGKILL)
 
     killed = processes.kill_strays()
@@ -113,7 +113,7 @@ def test_waiting_for_a_slow_process_ends_at_the_deadline(processes: Processes) -
     with pytest.raises(LabError, match=r"not ready after 0\.2 s"):
         processes.wait_ready("slow", lambda: False, deadline_seconds=0.2)
 
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 40
 
 
 def test_the_dead_and_the_reaped_are_not_alive() -> None:
@@ -123,7 +123,7 @@ def test_the_dead_and_the_reaped_are_not_alive() -> None:
     assert process.is_alive()
 
     child.kill()
-    assert wait_until(lambda: not process.is_alive(), 5)  # a zombie until it is waited for
+    assert wait_until(lambda: not process.is_alive(), 30)  # a zombie until it is waited for
     child.wait()
 
     assert Process.of(child.pid) is None

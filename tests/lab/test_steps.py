@@ -20,7 +20,7 @@ def test_a_step_runs_after_all_that_it_needs() -> None:
 
 
 def test_steps_that_do_not_need_each_other_run_side_by_side() -> None:
-    meeting = threading.Barrier(2, timeout=10)
+    meeting = threading.Barrier(2, timeout=60)
 
     def meet() -> None:
         meeting.wait()
@@ -30,12 +30,15 @@ def test_steps_that_do_not_need_each_other_run_side_by_side() -> None:
 
 def test_after_a_failure_nothing_new_starts_but_what_runs_may_end() -> None:
     done: list[str] = []
+    failing = threading.Event()
 
     def slow() -> None:
+        failing.wait(60)
         time.sleep(0.2)
         done.append("slow")
 
     def fail() -> None:
+        failing.set()
         raise RuntimeError("no luck")
 
     steps = [

@@ -85,7 +85,7 @@ class RedisNodes:
         for process in ending:
             os.killpg(process.pid, signal.SIGTERM)
         for process in ending:
-            process.wait(timeout=20)
+            process.wait(timeout=60)
 
     def lose_data(self, number: int) -> None:
         """Stop a node and take its volume away."""
@@ -108,13 +108,13 @@ class RedisNodes:
             capture_output=True,
             text=True,
             check=True,
-            timeout=10,
+            timeout=30,
         )
         return done.stdout.strip()
 
     def wait_until_up(self) -> None:
         """Wait until every running node answers."""
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 120
         waiting = set(self.running)
         while waiting:
             assert time.monotonic() < deadline, f"nodes {waiting} do not answer"
@@ -130,7 +130,9 @@ class RedisNodes:
 
     def begin_initialisation(self, password: str = "") -> subprocess.Popen[str]:
         """Run init-cluster.sh in the background."""
-        patience = {"ROLL_CALL_SECONDS": "2", "DEADLINE_SECONDS": "40"}
+        patience = {
+            "ROLL_CALL_SECONDS": "8", "SETTLE_SECONDS": "90", "DEADLINE_SECONDS": "100"
+        }  # fmt: skip
         return subprocess.Popen(
             ["sh", SCRIPTS / "init-cluster.sh"],
             env={**self.environment(password), **patience},
@@ -164,14 +166,17 @@ class RedisNodes:
 
 def ended(run: subprocess.Popen[str]) -> Said:
     """Wait for a run of init-cluster.sh."""
-    text, _ = run.communicate(timeout=150)
+    text, _ = run.communicate(timeout=280)
     return Said(run.returncode, text)
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that are free and whose cluster bus ports are free, too."""
+    """Ports that are free and whose cluster bus ports are free, too.
+
+    Both lie below those that the kernel hands out for connections (from 32768).
+    """
     found: list[int] = []
-    for port in range(21_000 + os.getpid() % 5_000, 40_000):
+    for port in range(12_000 + os.getpid() * 37 % 5_000, 22_000):
         if is_free(port) and is_free(port + BUS_OFFSET):
             found.append(port)
         if len(found) == count:

@@ -17,6 +17,7 @@ from typing import Any
 import httpx
 import pytest
 
+from lab.processes import wait_until
 from tests.free_ports import free_port
 from tests.stack.files import MONITORING, alert_rules, read_yaml
 from tools.stack_programs import environment
@@ -99,7 +100,7 @@ class Alertmanager:
     """A running one, with the stack's own configuration."""
 
     def __init__(self, port: int) -> None:
-        self.http = httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v2", trust_env=False)
+        self.http = httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v2", timeout=30, trust_env=False)
 
     def fire(self, *names: str, minutes: int = 5) -> None:
         """Tell it of these alerts; with minutes below zero, that they are over."""
@@ -122,7 +123,7 @@ class Alertmanager:
 
     def silences(self, names: set[str]) -> bool:
         """Whether it comes to silence exactly these."""
-        deadline = time.monotonic() + 3
+        deadline = time.monotonic() + 30
         while self.silenced() != names and time.monotonic() < deadline:
             time.sleep(0.02)
         return self.silenced() == names
@@ -152,14 +153,14 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alertmanager]:
         yield Alertmanager(port)
     finally:
         process.terminate()
-        process.wait(timeout=10)
+        process.wait(timeout=60)
 
 
 def wait_until_ready(port: int, log: Path) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while True:
         try:
-            httpx.get(f"http://127.0.0.1:{port}/-/ready", trust_env=False).raise_for_status()
+            httpx.get(f"http://127.0.0.1:{port}/-/ready", timeout=30, trust_env=False).raise_for_status()
             return
         except httpx.HTTPError:
             assert time.monotonic() < deadline, log.read_text()
@@ -177,20 +178,31 @@ def alertmanager(running: Alertmanager) -> Iterator[Alertmanager]:
 def test_each_alert_goes_to_the_receiver_of_its_severity_alone(alertmanager: Alertmanager) -> None:
     names = [*DETAILS, *SILENCED]
     alertmanager.fire(*names)
-    told = {name_of(a["labels"]): [r["name"] for r in a["receivers"]] for a in alertmanager.alerts()}
-    assert told == {name: [RECEIVERS[alert(name)["severity"]]] for name in names}
+    wanted = {name: [RECEIVERS[alert(name)["severity"]]] for name in names}
+
+    def told() -> dict[str, list[str]]:
+        alerts = alertmanager.alerts()
+        return {name_of(a["labels"]): [r["name"] for r in a["receivers"]] for a in alerts}
+
+    wait_until(lambda: told() == wanted, 30)
+    assert told() == wanted
 
 
 def test_what_is_critical_comes_together_by_domain_but_for_deploys(
     alertmanager: Alertmanager,
 ) -> None:
     alertmanager.fire("ApplicationRestarting", "HikariPoolExhausted", "DeployErrorRateRegression")
-    groups = alertmanager.http.get("/alerts/groups").raise_for_status().json()
-    found = {frozenset(g["labels"].items()): len(g["alerts"]) for g in groups if g["alerts"]}
-    assert found == {
+    wanted = {
         frozenset({("domain", "app")}): 2,
         frozenset({("alertname", "DeployErrorRateRegression")}): 1,
     }
+
+    def found() -> dict[frozenset[tuple[str, str]], int]:
+        groups = alertmanager.http.get("/alerts/groups").raise_for_status().json()
+        return {frozenset(g["labels"].items()): len(g["alerts"]) for g in groups if g["alerts"]}
+
+    wait_until(lambda: found() == wanted, 30)
+    assert found() == wanted
 
 
 @pytest.mark.parametrize("down", SILENCED)

@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from benchmarks.load import Load, together
+from lab.processes import wait_until
 from tests.free_ports import free_port
 from tests.host.running import HOST, Machine
 from tests.stack.files import STACK
@@ -38,18 +39,19 @@ def ended_after(process: subprocess.Popen[bytes]) -> Iterator[subprocess.Popen[b
     finally:
         if process.poll() is None:
             process.send_signal(signal.SIGKILL)
-        process.wait(timeout=10)
+        process.wait(timeout=60)
 
 
 def serving(address: str, port: int, seconds: float) -> subprocess.Popen[bytes]:
-    """A release at an address, which dies after so many seconds."""
+    """A release at an address, which dies after so many seconds; it listens, or did."""
     mortal = Path(__file__).with_name("mortal.py")
     words = [sys.executable, str(mortal), address, str(port), str(seconds)]
     process = subprocess.Popen(words)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         with socket.socket() as probe:
-            if not probe.connect_ex((address, port)):
+            # On a busy machine its whole life may lie between two looks.
+            if not probe.connect_ex((address, port)) or process.poll() is not None:
                 return process
         time.sleep(0.02)
     raise AssertionError(f"nothing listens at {address}:{port}")
@@ -122,6 +124,7 @@ class Picky(socketserver.ThreadingTCPServer):
         self.each = each
         self.posts: list[bytes] = []
         self.gets = 0
+        self.checks = 0
         super().__init__((address, port), _Answering)
 
 
@@ -144,6 +147,8 @@ class _Answering(socketserver.StreamRequestHandler):
                 self.server.posts.append(body)
             elif b"/actuator/" not in line:
                 self.server.gets += 1
+            else:
+                self.server.checks += 1
             if b"/actuator/" not in line and answered >= self.server.each:
                 return
             answered += 1
@@ -164,7 +169,7 @@ def test_a_post_never_goes_out_on_a_connection_that_has_answered_already(
 ) -> None:
     with answering(WATCHED, app_port, each=1) as release:
         _until_it_answers(gateway)
-        with httpx.Client(timeout=5, trust_env=False) as client:
+        with httpx.Client(timeout=30, trust_env=False) as client:
             sent = [f"ticket {number}".encode() for number in range(10)]
             said = [client.post(gateway, content=body).status_code for body in sent]
     assert said == [200] * 10
@@ -175,11 +180,12 @@ def test_a_post_that_was_read_is_never_sent_twice_though_a_get_is(
     gateway: str, app_port: int
 ) -> None:
     with answering(WARM, app_port, each=1) as old, answering(WATCHED, app_port, each=1) as new:
+        _until_both_are_known(old, new)
         _until_it_answers(gateway)
         new.each = 0
         new.gets = 0
-        posted = httpx.post(gateway, content=b"a ticket", timeout=5, trust_env=False)
-        httpx.get(gateway, timeout=5, trust_env=False)
+        posted = httpx.post(gateway, content=b"a ticket", timeout=30, trust_env=False)
+        httpx.get(gateway, timeout=30, trust_env=False)
     assert (posted.status_code, new.posts, old.posts) == (502, [b"a ticket"], [])
     assert new.gets > 1
 
@@ -188,17 +194,23 @@ def test_a_post_to_a_release_that_is_gone_is_answered_by_the_other(
     gateway: str, app_port: int
 ) -> None:
     with answering(WARM, app_port, each=1) as old:
-        with answering(WATCHED, app_port, each=1):
+        with answering(WATCHED, app_port, each=1) as new:
+            _until_both_are_known(old, new)
             _until_it_answers(gateway)
-        posted = httpx.post(gateway, content=b"a ticket", timeout=5, trust_env=False)
+        posted = httpx.post(gateway, content=b"a ticket", timeout=30, trust_env=False)
     assert (posted.status_code, old.posts) == (200, [b"a ticket"])
 
 
+def _until_both_are_known(*releases: Picky) -> None:
+    """Wait until the gateway has had an answer to a check of each: it sends one after another."""
+    assert wait_until(lambda: all(release.checks >= 2 for release in releases), 60)
+
+
 def _until_it_answers(url: str) -> None:
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         try:
-            if httpx.get(url, timeout=2, trust_env=False).status_code == 200:
+            if httpx.get(url, timeout=10, trust_env=False).status_code == 200:
                 return
         except httpx.HTTPError:
             pass

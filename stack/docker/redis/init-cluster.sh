@@ -7,7 +7,8 @@
 # time, and twice at once: the second waits for the first.
 #
 # Inputs: REDIS_NODES (address:port, the three masters first), DEADLINE_SECONDS (60, for each step),
-# the file /run/secrets/redis_password. Exit status 0: the cluster serves all slots.
+# SETTLE_SECONDS (15, for what looks complete), the file
+# /run/secrets/redis_password. Exit status 0: the cluster serves all slots.
 set -eu
 
 # Nothing below may hang for ever, for instance on a node that was frozen after it had answered.
@@ -232,7 +233,7 @@ main() {
 	fi
 	if all_virgin; then
 		create
-	elif looks_complete && within 15 whole; then
+	elif looks_complete && within "${SETTLE_SECONDS:-15}" whole; then
 		say "the cluster is whole: nothing to do"
 		return
 	else

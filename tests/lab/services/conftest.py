@@ -31,7 +31,7 @@ def served(app: ASGIApp, port: int) -> Iterator[str]:
     running = server(app, port)
     thread = threading.Thread(target=running.run)
     thread.start()
-    due = time.monotonic() + 20
+    due = time.monotonic() + 60
     while not running.started:
         assert thread.is_alive(), "the service ended while starting"
         assert time.monotonic() < due, "the service did not start"
@@ -40,7 +40,7 @@ def served(app: ASGIApp, port: int) -> Iterator[str]:
         yield f"http://localhost:{port}"
     finally:
         running.should_exit = True
-        thread.join(20)
+        thread.join(60)
 
 
 @contextmanager
@@ -58,7 +58,7 @@ def process_of(settings: LabSettings, name: str) -> Iterator[None]:
         yield
     finally:
         running.terminate()
-        running.wait(20)
+        running.wait(60)
 
 
 def answers(url: str) -> bool:
@@ -81,7 +81,7 @@ def github_of(settings: LabSettings) -> Iterator[httpx.Client]:
             headers={"Authorization": f"Bearer {settings.github_token}"},
             event_hooks=event_hooks(),
             trust_env=False,
-            timeout=20,
+            timeout=60,
         ) as client,
     ):
         yield client

@@ -38,7 +38,7 @@ def test_slack_messages_are_shown_a_line_each_or_whole(
     arguments = ["--home", str(settings.home), "slack", "messages"]
     with process_of(settings, "slack"):
         url = f"http://127.0.0.1:{settings.ports['slack']}"
-        httpx.post(url + settings.slack_path, json={"text": "배포 끝"}, trust_env=False)
+        httpx.post(url + settings.slack_path, json={"text": "배포 끝"}, timeout=30, trust_env=False)
         assert main(arguments) == 0
         assert capsys.readouterr().out.rstrip().endswith("배포 끝")
         assert main([*arguments, "--json"]) == 0

@@ -35,11 +35,13 @@ class Doppler:
 
     def get(self, path: str, token: str = "", **query: str) -> httpx.Response:
         headers = {"Authorization": f"Bearer {token or self.settings.doppler_token}"}
-        return httpx.get(self.url + path, params=query, headers=headers, trust_env=False)
+        return httpx.get(
+            self.url + path, params=query, headers=headers, timeout=30, trust_env=False
+        )
 
     def lab(self, method: str, path: str, body: Any = None) -> None:
         url = f"{self.url}/_lab/{path}"
-        httpx.request(method, url, json=body, trust_env=False).raise_for_status()
+        httpx.request(method, url, json=body, timeout=30, trust_env=False).raise_for_status()
 
     def run(self, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
         env = {
@@ -125,9 +127,9 @@ def test_a_download_comes_in_the_format_asked_for_and_only_when_it_changed(
         "If-None-Match": whole.headers["etag"],
     }
     url = f"{doppler.url}{SECRETS}/download"
-    assert httpx.get(url, headers=headers, trust_env=False).status_code == 304
+    assert httpx.get(url, headers=headers, timeout=30, trust_env=False).status_code == 304
     doppler.lab("PUT", "secrets", {"ONE": "uno"})
-    assert httpx.get(url, headers=headers, trust_env=False).status_code == 200
+    assert httpx.get(url, headers=headers, timeout=30, trust_env=False).status_code == 200
 
 
 @pytest.mark.parametrize(

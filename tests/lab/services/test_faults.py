@@ -34,7 +34,7 @@ def client(heard: list[str]) -> Iterator[httpx.Client]:
     port = choose_port(0, {0})
     with (
         served(Faulty(app, PlainVoice(), spares=("/spared",)), port) as url,
-        httpx.Client(base_url=url, trust_env=False) as made,
+        httpx.Client(base_url=url, timeout=30, trust_env=False) as made,
     ):
         yield made
 

@@ -126,7 +126,7 @@ def test_an_unchanged_answer_costs_nothing(untouched_github: httpx.Client) -> No
 
 def test_the_hour_has_an_end_and_says_when_the_next_begins(github: httpx.Client) -> None:
     github.get(REPO)
-    github.post("/_lab/rate_limit", json={"limit": 2, "reset_in_seconds": 1})
+    github.post("/_lab/rate_limit", json={"limit": 2, "reset_in_seconds": 6})
     assert github.get(REPO).status_code == 200
     assert github.get(REPO).headers["x-ratelimit-remaining"] == "0"
     over = github.get(REPO)
@@ -326,9 +326,9 @@ def test_a_push_is_told_signed_to_every_webhook(
     url, got = receiver
     before = head(github)
     hook = github.post("/_lab/hooks", json={"url": url}).json()
-    assert got.get(timeout=10)[0]["x-github-event"] == "ping"
+    assert got.get(timeout=60)[0]["x-github-event"] == "ping"
     after = push(settings, "feat: heard", behaviour="never-healthy")
-    headers, body = got.get(timeout=10)
+    headers, body = got.get(timeout=60)
     digest = hmac.new(settings.webhook_secret.encode(), body, hashlib.sha256).hexdigest()
     assert headers["x-hub-signature-256"] == f"sha256={digest}"
     told = json.loads(body)
@@ -340,7 +340,7 @@ def test_a_push_is_told_signed_to_every_webhook(
     delivery = delivery_listed(github, hook["id"], headers["x-github-delivery"])
     again = f"{REPO}/hooks/{hook['id']}/deliveries/{delivery}/attempts"
     assert github.post(again).status_code == 202
-    assert got.get(timeout=10)[0]["x-github-delivery"] == headers["x-github-delivery"]
+    assert got.get(timeout=60)[0]["x-github-delivery"] == headers["x-github-delivery"]
 
 
 def test_a_tag_and_a_forced_push_and_a_deletion_are_told_as_such(
@@ -350,17 +350,17 @@ def test_a_tag_and_a_forced_push_and_a_deletion_are_told_as_such(
     url, got = receiver
     new, old = head(github), head(github, "v0.1.0")
     github.post("/_lab/hooks", json={"url": url})
-    got.get(timeout=10)
+    got.get(timeout=60)
     github.post(f"{REPO}/git/refs", json={"ref": "refs/heads/side", "sha": new})
-    made = json.loads(got.get(timeout=10)[1])
+    made = json.loads(got.get(timeout=60)[1])
     assert (made["created"], made["commits"], made["before"]) == (True, [], NOTHING)
     github.patch(f"{REPO}/git/refs/heads/side", json={"sha": old, "force": True})
-    assert json.loads(got.get(timeout=10)[1])["forced"] is True
+    assert json.loads(got.get(timeout=60)[1])["forced"] is True
     github.delete(f"{REPO}/git/refs/heads/side")
-    gone = json.loads(got.get(timeout=10)[1])
+    gone = json.loads(got.get(timeout=60)[1])
     assert (gone["deleted"], gone["head_commit"], gone["after"]) == (True, None, NOTHING)
     github.post(f"{REPO}/releases", json={"tag_name": "v6.0.0"})
-    tagged = json.loads(got.get(timeout=10)[1])
+    tagged = json.loads(got.get(timeout=60)[1])
     assert (tagged["ref"], tagged["created"]) == ("refs/tags/v6.0.0", True)
 
 

@@ -158,7 +158,10 @@ def test_webhooks_are_managed(github: httpx.Client) -> None:
 
 def test_a_field_that_is_missing_or_wrong_is_named(untouched_github: httpx.Client) -> None:
     with httpx.Client(
-        base_url=untouched_github.base_url, headers=untouched_github.headers, trust_env=False
+        base_url=untouched_github.base_url,
+        headers=untouched_github.headers,
+        timeout=30,
+        trust_env=False,
     ) as plain:
         missing = plain.post(f"{REPO}/releases", json={"name": "x"})
         assert missing.json()["message"] == 'Invalid request.\n\n"tag_name" wasn\'t supplied.'

@@ -12,7 +12,7 @@ REPO = "/repos/tt-lab/tt-backend"
 
 def page(github: httpx.Client, url: str, status: int = 200) -> str:
     """A page as a browser without a token gets it."""
-    reply = httpx.get(httpx.URL(github.base_url).join(url), trust_env=False)
+    reply = httpx.get(httpx.URL(github.base_url).join(url), timeout=30, trust_env=False)
     assert reply.status_code == status
     assert reply.headers["content-type"].startswith("text/html")
     return reply.text

@@ -146,6 +146,7 @@ def test_a_token_without_the_right_is_denied_and_says_which_it_needs(
     httpx.post(
         f"{address}/_lab/tokens",
         json={"text": "reader", "permissions": {"contents": "write"}},
+        timeout=30,
         trust_env=False,
     )
     door = GitHubDeployments(api(settings, address, "reader"))

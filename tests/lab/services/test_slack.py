@@ -19,7 +19,7 @@ from tests.lab.services.conftest import served
 def slack(settings: LabSettings) -> Iterator[httpx.Client]:
     with (
         served(build(settings), settings.ports["slack"]) as url,
-        httpx.Client(base_url=url, trust_env=False) as client,
+        httpx.Client(base_url=url, timeout=30, trust_env=False) as client,
     ):
         yield client
 
@@ -77,8 +77,8 @@ def test_messages_survive_a_restart(settings: LabSettings) -> None:
     for text in ("first", "second"):
         with served(build(settings), settings.ports["slack"]) as url:
             path = url + settings.slack_path
-            httpx.post(path, json={"text": text}, trust_env=False).raise_for_status()
-            reply = httpx.get(f"{url}/_lab/messages", trust_env=False).json()
+            httpx.post(path, json={"text": text}, timeout=30, trust_env=False).raise_for_status()
+            reply = httpx.get(f"{url}/_lab/messages", timeout=30, trust_env=False).json()
     assert [row["payload"]["text"] for row in reply["messages"]] == ["first", "second"]
 
 

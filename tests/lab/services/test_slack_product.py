@@ -26,7 +26,7 @@ CHANNEL = "C0TTDEPLOYS"
 def slack(settings: LabSettings) -> Iterator[httpx.Client]:
     with (
         served(build(settings), settings.ports["slack"]) as url,
-        httpx.Client(base_url=url, trust_env=False) as client,
+        httpx.Client(base_url=url, timeout=30, trust_env=False) as client,
     ):
         yield client
 

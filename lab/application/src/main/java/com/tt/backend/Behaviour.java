@@ -12,8 +12,8 @@ public final class Behaviour {
 
     private final String name;
     private final double value;
-    private final long began = System.nanoTime();
     private final AtomicLong requests = new AtomicLong();
+    private volatile Long firstRequest;
 
     private Behaviour(String name, double value) {
         this.name = name;
@@ -45,9 +45,17 @@ public final class Behaviour {
         return name.equals("never-healthy");
     }
 
+    /** Notes that a client has asked for something: from the first one on the time of `ill-after` runs. */
+    public void noteRequest() {
+        if (firstRequest == null) {
+            firstRequest = System.nanoTime();
+        }
+    }
+
     /** Whether the health is DOWN by now, though the process goes on and is ready. */
     boolean isIll() {
-        return name.equals("ill-after") && System.nanoTime() - began > duration().toNanos();
+        Long first = firstRequest;
+        return name.equals("ill-after") && first != null && System.nanoTime() - first > duration().toNanos();
     }
 
     Duration slowStart() {

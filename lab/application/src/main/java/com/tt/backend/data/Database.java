@@ -32,12 +32,12 @@ public final class Database implements AutoCloseable {
         config.setMaximumPoolSize(settings.poolSize());
         config.setMinimumIdle(Math.min(2, settings.poolSize()));
         config.setConnectionTimeout(PATIENCE_SECONDS * 1_000);
-        config.setValidationTimeout(500);
+        config.setValidationTimeout(5_000);
         config.setInitializationFailTimeout(-1);
         config.setMetricsTrackerFactory(metrics);
         config.addDataSourceProperty("ApplicationName", "tt-backend");
         config.addDataSourceProperty("connectTimeout", String.valueOf(PATIENCE_SECONDS));
-        config.addDataSourceProperty("socketTimeout", "5");
+        config.addDataSourceProperty("socketTimeout", "20");
         pool = new HikariDataSource(config);
     }
 

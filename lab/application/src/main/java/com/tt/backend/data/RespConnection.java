@@ -15,8 +15,8 @@ import java.util.List;
 /** One connection to one Redis node, speaking RESP 2. Not for use by two threads at once. */
 final class RespConnection implements AutoCloseable {
 
-    private static final int CONNECT_MILLISECONDS = 300;
-    private static final int ANSWER_MILLISECONDS = 500;
+    private static final int CONNECT_MILLISECONDS = 500;
+    private static final int ANSWER_MILLISECONDS = 1_000;
 
     private final Socket socket = new Socket();
     private final InputStream in;

@@ -37,8 +37,12 @@ public final class RequestFilter extends HttpFilter {
         if (lifecycle.isLeaving()) {
             response.setHeader("Connection", "close");
         }
+        boolean ofAClient = request.getRequestURI().startsWith("/api/");
+        if (ofAClient) {
+            behaviour.noteRequest();
+        }
         try {
-            if (request.getRequestURI().startsWith("/api/") && behaviour.failsNow()) {
+            if (ofAClient && behaviour.failsNow()) {
                 Responses.json(response, 500, Map.of("status", 500, "error", "Internal Server Error"));
             } else {
                 chain.doFilter(request, response);
