@@ -1,6 +1,7 @@
 """What a takeover cost, as a person reads it."""
 
 from delivery.receipt import Receipt, Window, receipt_section
+from tests.delivery.drawings import drawing
 
 BEFORE = Window(requests=100, failed=0, p50_ms=4.2, p99_ms=9.9)
 DURING = Window(requests=30, failed=0, p50_ms=6.0, p99_ms=61.5)
@@ -24,8 +25,17 @@ def test_a_host_is_a_row_and_what_was_not_measured_says_so() -> None:
     assert "| TT-ec2-1 | 1234 | 2 | 120 ms | 4/10 ms | 6/62 ms | not measured |" in text
 
 
-def test_the_first_host_is_plotted() -> None:
-    text = receipt_section([("a", RECEIPT), ("b", RECEIPT)])
-    assert text.count("```mermaid") == 1
-    assert "bar [9.9, 61.5, 0.0]" in text
-    assert "line [4.2, 6.0, 0.0]" in text
+def test_where_nobody_got_a_good_answer_no_latency_is_claimed() -> None:
+    dead = Window(requests=30, failed=30, p50_ms=0, p99_ms=0)
+    text = receipt_section([("a", RECEIPT.model_copy(update={"during": dead}))])
+    assert "| 4/10 ms | no answer | not measured |" in text
+
+
+def test_every_host_is_plotted_and_the_words_beside_it_have_the_figures() -> None:
+    some_failed = RECEIPT.model_copy(update={"during": DURING.model_copy(update={"failed": 3})})
+    text = receipt_section([("a", some_failed), ("b", RECEIPT)])
+    assert text.count("data:image/svg+xml;base64,") == 1
+    assert "during 6/62 ms (3 of 30 failed), after not measured; b (2 of 1234 requests" in text
+    drawn = drawing(text)
+    assert drawn.count("6/62 ms") == 2
+    assert drawn.count("3 of 30 failed") == 1
