@@ -50,6 +50,17 @@ class Receipt(BaseModel):
         return (("before", self.before), ("during", self.during), ("after", self.after))
 
 
+def failures(*receipts: Receipt) -> str:
+    """How many failed of all that was asked: by everybody at the gateway, and by the probers."""
+    windows = [window for receipt in receipts for _, window in receipt.windows]
+    return (
+        f"{sum(receipt.gateway_errors for receipt in receipts)} of "
+        f"{sum(receipt.gateway_requests for receipt in receipts)} requests, "
+        f"{sum(window.failed for window in windows)} of "
+        f"{sum(window.requests for window in windows)} probes"
+    )
+
+
 def receipt_section(receipts: Sequence[tuple[str, Receipt]]) -> str:
     """The receipts of a deploy, a row and a group of bars a host; empty if there are none."""
     if not receipts:
@@ -57,22 +68,13 @@ def receipt_section(receipts: Sequence[tuple[str, Receipt]]) -> str:
     rows = [
         (
             escape(host),
-            f"{receipt.gateway_requests}",
-            f"{receipt.gateway_errors}",
+            failures(receipt),
             f"{receipt.longest_gap_ms:.0f} ms",
             *(window.said for _, window in receipt.windows),
         )
         for host, receipt in receipts
     ]
-    header = (
-        "Host",
-        "Requests served",
-        "Failed",
-        "Longest gap",
-        "p50/p99 before",
-        "during",
-        "after",
-    )
+    header = ("Host", "Failed of served", "Longest gap", "p50/p99 before", "during", "after")
     return "## Receipt\n\n" + table(header, rows) + "\n\n" + _plot(receipts)
 
 
@@ -81,7 +83,7 @@ def _plot(receipts: Sequence[tuple[str, Receipt]]) -> str:
         Panel(
             tuple(_bar(name, window) for name, window in receipt.windows),
             host,
-            f"{receipt.gateway_errors} of {receipt.gateway_requests} requests failed",
+            f"failed: {failures(receipt)}",
         )
         for host, receipt in receipts
     ]

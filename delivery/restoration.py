@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from delivery.markdown import code, escape, table
+from delivery.receipt import failures
 from delivery.rollout import Bundle, HostOutcome
 
 
@@ -74,23 +75,29 @@ class Restoration:
         title = f"## Back to {escape(self.versions)}" + (f": {verified}" if verified else "")
         rows = [self._row(host, bundle) for host, bundle in self._went]
         nowhere = "**no way back**: nothing healthy on record"
-        rows += [(escape(host), "", nowhere, "", "", "", "") for host in self.without]
+        rows += [(escape(host), "", nowhere, "", "", "") for host in self.without]
         if not rows:
             return title
-        header = ("Host", "Release", "How", "Traffic back after", "Requests", "Failed")
-        return title + "\n\n" + table((*header, "Configuration"), rows)
+        header = (
+            "Host",
+            "Release",
+            "How",
+            "Traffic back after",
+            "Failed of served",
+            "Configuration",
+        )
+        return title + "\n\n" + table(header, rows)
 
     def _row(self, host: HostOutcome, bundle: Bundle) -> tuple[str, ...]:
         if host.failure:
             how = f"**did not go back**: {escape(host.failure)}"
-            return (escape(host.host), escape(bundle.version), how, "", "", "", "")
+            return (escape(host.host), escape(bundle.version), how, "", "", "")
         return (
             escape(host.host),
             escape(bundle.version),
             _how(host),
             f"{self._traffic_back(host):.1f} s",
-            f"{host.receipt.gateway_requests}" if host.receipt else "not measured",
-            f"{host.receipt.gateway_errors}" if host.receipt else "not measured",
+            failures(host.receipt) if host.receipt else "not measured",
             _configuration(bundle, host),
         )
 

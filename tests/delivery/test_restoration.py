@@ -40,10 +40,9 @@ def test_a_host_tells_how_its_release_came_back() -> None:
 def test_a_configuration_that_did_not_come_back_stands_out() -> None:
     text = DONE.as_markdown()
     assert text.startswith("## Back to 1\\.0.0: healthy after 15.2 s\n")
-    assert "| a | 1\\.0.0 | still warm | 2.0 s | 603 | 2 | as recorded, `cccccccccccc` |" in text
-    assert (
-        "| b | 1\\.0.0 | started anew | 8.0 s | not measured | not measured | **differs** |" in text
-    )
+    assert "| a | 1\\.0.0 | still warm | 2.0 s | 2 of 603 requests, 0 of 27 probes | as rec" in text
+    assert "probes | as recorded, `cccccccccccc` |" in text
+    assert "| b | 1\\.0.0 | started anew | 8.0 s | not measured | **differs** |" in text
     assert DONE.as_json()["hosts"][1]["configuration_as_recorded"] is False
 
 
