@@ -58,7 +58,7 @@ class Panel:
     @property
     def width(self) -> int:
         """How wide it is drawn, in pixels."""
-        return 2 * _MARGIN + self.pitch * len(self.bars)
+        return 2 * _MARGIN + max(self.pitch * len(self.bars), len(self.note) * _CHARACTER)
 
     @property
     def words(self) -> str:
@@ -103,7 +103,7 @@ def _svg(caption: str, panels: Sequence[Panel], dark: str) -> str:
 
 def _panel(panel: Panel, highest: float, dark: str) -> str:
     """What stands above the bars, and the bars; of narrow ones every other has its label."""
-    fits = panel.width // _CHARACTER
+    fits = panel.width // _CHARACTER - 4
     title = panel.title if len(panel.title) <= fits else f"{panel.title[: fits - 1]}…"
     every = 1 if panel.pitch == _WIDE else 2
     bars = "".join(

@@ -61,6 +61,11 @@ def test_a_long_title_is_cut_to_its_panel() -> None:
     assert len(shown) < 20
 
 
+def test_a_note_has_the_room_that_it_needs() -> None:
+    short, long = (svg(Panel((QUICK,), "a", note)) for note in ("2 of 9", "2 of 9 " * 10))
+    assert int(long.attrib["width"]) > int(short.attrib["width"])
+
+
 def test_a_fleet_stands_in_rows_of_three() -> None:
     one, three, four = (
         svg(*[Panel((SLOW, QUICK, NOTHING), f"h{at}") for at in range(hosts)])
