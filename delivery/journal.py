@@ -123,6 +123,11 @@ class Journal:
         self._failed = self.clock()
         self.restored = Restoration(ways)
 
+    @property
+    def failed_at(self) -> float:
+        """When the release was found not to hold, in seconds since 1970."""
+        return self.started.timestamp() + self._failed - self._began
+
     def note_way_back(self, hosts: Sequence[HostOutcome]) -> None:
         """Remember what going back did on the hosts: their traffic is back."""
         if self.restored:

@@ -28,6 +28,7 @@ def start_containers(
     generation: int,
     plans: Sequence[StackPlan] = (),
     *,
+    failed_at: float = 0.0,
     keep_warm: bool = True,
     canary: bool = False,
     way_back: bool = False,
@@ -39,6 +40,9 @@ def start_containers(
     are by now; a deploy starts one with these values.
 
     Only those data stores are replaced that the plans name.
+
+    With ``failed_at``, the seconds since 1970 when a release was found not to hold, the host tells
+    its Prometheus how long it took to restore the service.
 
     A host that fails a rolling takeover keeps the release before; more of them than the failure
     budget raise what the first one said, and so does any ``canary``, and a wave of which no host
@@ -52,6 +56,7 @@ def start_containers(
         **_takeover(target),
         "TT_WARM_SECONDS": str(target.rollout.warm_seconds if keep_warm else 0),
         "TT_REPLACE": " ".join(stores_to_replace(plans, target.layout)),
+        "TT_FAILED_AT": f"{failed_at:.3f}" if failed_at else "",
         "TT_GENERATION": str(generation),
         # The way back of a rollout may be to the same release: it is a job of its own.
         "TT_ATTEMPT": re.sub(r"[^A-Za-z0-9]+", "-", bundle.tag) + ("" if keep_warm else "-undone"),

@@ -101,6 +101,15 @@ def test_a_probe_that_did_not_hold_is_a_failure_with_the_command_that_looks_agai
     assert failure.next_command == "python -m flows.healthcheck --environment lab"
 
 
+def test_it_knows_when_by_the_wall_clock_the_release_was_found_not_to_hold() -> None:
+    clock = FakeClock()
+    told = journal(clock)
+    clock.sleep(90)
+    told.begin_way_back({})
+    clock.sleep(5)
+    assert told.failed_at == STARTED.timestamp() + 90
+
+
 def test_probes_that_hold_are_no_failure() -> None:
     told = journal()
     told.health = Health((Probe("redis", "a", Verdict.HEALTHY, "ok", 1, 1.0),))
