@@ -121,7 +121,7 @@ class Journal:
         ``ways`` has every host that was touched, and None for one that has no way back.
         """
         self._failed = self.clock()
-        self.restored = Restoration(ways)
+        self.restored = Restoration(ways, began=self._failed)
 
     @property
     def failed_at(self) -> float:

@@ -14,7 +14,8 @@ class Restoration:
     """A way back, timed from the moment that the release was found not to hold.
 
     ``ways`` has, for each host that was touched, what it goes back to; None: nothing.
-    ``started_seconds`` is when every host had answered, ``verified_seconds`` when the health
+    ``began`` is that moment by the worker's clock that only grows, ``started_seconds`` when every
+    host had answered, ``verified_seconds`` when the health
     check said that what serves again is healthy; 0 if it did not get that far.
     """
 
@@ -22,6 +23,7 @@ class Restoration:
     hosts: tuple[HostOutcome, ...] = ()
     started_seconds: float = 0.0
     verified_seconds: float = 0.0
+    began: float = 0.0
 
     @property
     def without(self) -> list[str]:
@@ -39,9 +41,11 @@ class Restoration:
         return max((self._traffic_back(host) for host in self.hosts), default=0.0)
 
     def _traffic_back(self, host: HostOutcome) -> float:
+        """Each host by its own answer: another one may have come minutes later."""
+        answered = host.answered_at - self.began if host.answered_at else self.started_seconds
         if host.since_switch:
-            return max(0.0, self.started_seconds - host.since_switch)
-        return self.started_seconds if host.changed else 0.0
+            return max(0.0, answered - host.since_switch)
+        return answered if host.changed else 0.0
 
     @property
     def _went(self) -> list[tuple[HostOutcome, Bundle]]:

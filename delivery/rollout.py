@@ -72,7 +72,10 @@ class RolloutPlan:
 
 @dataclass(frozen=True, slots=True)
 class HostOutcome:
-    """What a rollout did on one host; ``warm`` and ``since_switch`` as the host said them."""
+    """What a rollout did on one host; ``warm`` and ``since_switch`` as the host said them.
+
+    ``answered_at`` is when it said so, by the worker's clock that only grows; 0: not known.
+    """
 
     host: str
     changed: tuple[str, ...]
@@ -82,6 +85,7 @@ class HostOutcome:
     failure: str = ""
     warm: bool = False
     since_switch: float = 0.0
+    answered_at: float = field(default=0.0, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

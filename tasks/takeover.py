@@ -1,6 +1,7 @@
 """Letting a release take over on the hosts: the dangerous step of a rollout."""
 
 import re
+import time
 from collections.abc import Sequence
 
 from prefect import get_run_logger, task
@@ -64,15 +65,22 @@ def start_containers(
     }
     limits = (target.timeouts.start, target.timeouts.delivery)
     run = ScriptRun(STRATEGIES[target.rollout.strategy], inputs, *limits)
-    answers = run_script_on_each(target.hosts_door(), hosts, run, StartedContainers)
+    answered: dict[str, float] = {}
+
+    def note(host: Host) -> None:
+        answered[host.name] = time.monotonic()
+
+    answers = run_script_on_each(target.hosts_door(), hosts, run, StartedContainers, on_end=note)
     failures = [answer for answer in answers.values() if isinstance(answer, HostError)]
     if len(failures) > target.rollout.tolerated_failures(len(hosts), canary=canary):
         raise failures[0]
     log_answers({n: answer for n, answer in answers.items() if not isinstance(answer, HostError)})
-    return [_host_outcome(name, answer, bundle) for name, answer in answers.items()]
+    return [_host_outcome(name, each, bundle, answered[name]) for name, each in answers.items()]
 
 
-def _host_outcome(name: str, answer: StartedContainers | HostError, bundle: Bundle) -> HostOutcome:
+def _host_outcome(
+    name: str, answer: StartedContainers | HostError, bundle: Bundle, answered_at: float
+) -> HostOutcome:
     if isinstance(answer, HostError):
         get_run_logger().warning("%s kept the release before: %s", name, answer.message)
         return HostOutcome(name, (), "", failure=answer.message)
@@ -87,6 +95,7 @@ def _host_outcome(name: str, answer: StartedContainers | HostError, bundle: Bund
         answer.receipt,
         warm=answer.warm,
         since_switch=answer.since_switch,
+        answered_at=answered_at,
     )
 
 

@@ -172,6 +172,17 @@ class TestGoingBack:
         assert (restored.started_seconds, restored.verified_seconds) == (8.0, 11.0)
         assert restored.traffic_seconds == 3.0
 
+    def test_each_host_is_timed_by_its_own_answer(self) -> None:
+        clock = FakeClock(now=500.0)
+        told = journal(clock)
+        told.begin_way_back({"h": Bundle("1.0.0", "v1.0.0", "a" * 40, "r")})
+        clock.sleep(120)
+        outcome = HostOutcome("h", (), "c", warm=True, since_switch=5.0, answered_at=520.0)
+        told.note_way_back([outcome])
+        restored = told.report(Outcome.ROLLED_BACK).restored
+        assert restored is not None
+        assert (restored.started_seconds, restored.traffic_seconds) == (120.0, 15.0)
+
     def test_what_became_of_each_host_is_known_as_far_as_the_rollout_got(self) -> None:
         told = journal()
         assert told.outcomes == {}

@@ -1,6 +1,7 @@
 """The steps on the hosts: what each sends, what it makes of the answers."""
 
 import json
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -204,6 +205,12 @@ class TestAnswers:
         outcomes = start_containers.fn(target, [ONE, TWO], BUNDLE, 5)
         assert [(o.host, o.changed) for o in outcomes] == [("TT-ec2-1", ()), ("TT-ec2-2", ("app",))]
         assert Rollout(BUNDLE, tuple(outcomes)).changed_services == ("app",)
+
+    def test_each_outcome_has_the_moment_of_its_answer(self) -> None:
+        target = with_two_hosts()
+        before = time.monotonic()
+        outcomes = start_containers.fn(target, [ONE, TWO], BUNDLE, 5)
+        assert all(before <= each.answered_at <= time.monotonic() for each in outcomes)
 
     def test_what_the_gate_let_pass_is_kept(
         self, target: FakeEnvironment, world: HostWorld
