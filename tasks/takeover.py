@@ -10,6 +10,7 @@ from blocks.aws_hosts import Host
 from blocks.environment import Environment
 from delivery.errors import HostError
 from delivery.host_state import AwaitedRollout, StartedContainers
+from delivery.redaction import redact
 from delivery.restoration import configuration_note
 from delivery.rollout import Bundle, HostOutcome
 from delivery.stack_plan import StackPlan, stores_to_replace
@@ -46,8 +47,10 @@ def start_containers(
     its Prometheus how long it took to restore the service.
 
     A host that fails a rolling takeover keeps the release before; more of them than the failure
-    budget raise what the first one said, and so does any ``canary``, and a wave of which no host
-    got there. One that fails to recreate has none that serves, so the first failure raises.
+    budget raise what the first one said, with the outcomes of all, and so does any ``canary``, and
+    a wave of which no host got there. One that fails to recreate has none that serves, so the first
+    failure raises.
+
     Asking again for the same generation and release finds the job that is under way, or its
     result: the script on the host outlives a worker that dies and a command that is cut off.
     """
@@ -71,19 +74,21 @@ def start_containers(
         answered[host.name] = time.monotonic()
 
     answers = run_script_on_each(target.hosts_door(), hosts, run, StartedContainers, on_end=note)
+    outcomes = [_host_outcome(name, each, bundle, answered[name]) for name, each in answers.items()]
     failures = [answer for answer in answers.values() if isinstance(answer, HostError)]
     if len(failures) > target.rollout.tolerated_failures(len(hosts), canary=canary):
-        raise failures[0]
+        raise failures[0].among(outcomes)
     log_answers({n: answer for n, answer in answers.items() if not isinstance(answer, HostError)})
-    return [_host_outcome(name, each, bundle, answered[name]) for name, each in answers.items()]
+    return outcomes
 
 
 def _host_outcome(
     name: str, answer: StartedContainers | HostError, bundle: Bundle, answered_at: float
 ) -> HostOutcome:
     if isinstance(answer, HostError):
-        get_run_logger().warning("%s kept the release before: %s", name, answer.message)
-        return HostOutcome(name, (), "", failure=answer.message)
+        failure = redact(answer.message)
+        get_run_logger().warning("%s did not get there: %s", name, failure)
+        return HostOutcome(name, (), "", failure=failure)
     differs = configuration_note(bundle, answer.configuration)
     if differs:
         get_run_logger().warning("%s: %s", name, differs)

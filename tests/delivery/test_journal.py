@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from delivery.errors import Refused
+from delivery.errors import HostScriptFailed, HostUnreachable, Refused
 from delivery.health import Health, Probe, Verdict
 from delivery.host_state import HealthyRelease, HostState
 from delivery.image import Image
@@ -156,6 +156,51 @@ def test_the_start_is_told_once_as_soon_as_the_release_is_known() -> None:
     told.note_release(RELEASE)
     told.note_bundle(NEW, IMAGE)
     assert heard == [RELEASE.version]
+
+
+class TestAFleet:
+    A, C = HostOutcome("a", ("app",), "c"), HostOutcome("c", ("redis",), "c")
+    B = HostOutcome("b", (), "", failure="the gate did not open")
+
+    def told(self) -> Journal:
+        told = journal()
+        told.note_hosts([host(name, "0.1.0") for name in "abcd"])
+        return told
+
+    def test_a_wave_that_stops_it_is_told_host_by_host_and_the_rest_was_not_touched(self) -> None:
+        told = self.told()
+        told.rollout = Rollout(NEW, (self.A,))
+        with pytest.raises(HostScriptFailed), told.wave(["b", "c"]):
+            raise HostScriptFailed("b: no").among([self.B, self.C])
+        report = told.report(Outcome.ROLLED_BACK)
+        assert report.hosts == (self.A, self.B, self.C, HostOutcome("d", (), "", touched=False))
+        assert report.changed == ("app", "redis")
+        # Where hosts go back to does not depend on what a failed wave said.
+        assert told.outcomes == {"a": self.A}
+
+    @pytest.mark.parametrize(
+        "error", [HostUnreachable("AWS is away: token=abcdef"), ValueError("token=abcdef")]
+    )
+    def test_where_nothing_is_known_of_a_wave_each_of_its_hosts_has_its_failure(
+        self, error: Exception
+    ) -> None:
+        told = self.told()
+        with pytest.raises(type(error)), told.wave(["a", "b"]):
+            raise error
+        hosts = told.report(Outcome.ROLLBACK_FAILED).hosts
+        assert [(host.host, host.touched) for host in hosts] == [
+            *(("a", True), ("b", True), ("c", False), ("d", False))
+        ]
+        assert hosts[0].failure.endswith("token=[redacted]")
+
+    def test_a_wave_that_goes_well_changes_nothing(self) -> None:
+        told = self.told()
+        with told.wave(["a"]):
+            pass
+        assert told.stopped == ()
+
+    def test_where_nobody_was_touched_there_is_nothing_to_tell_of_hosts(self) -> None:
+        assert self.told().report(Outcome.REFUSED).hosts == ()
 
 
 class TestGoingBack:

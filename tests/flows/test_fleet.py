@@ -65,8 +65,30 @@ def test_a_later_wave_that_fails_stops_the_rest_and_every_touched_host_goes_back
     assert [rollouts_of(host) for host in fleet.values()] == [["v1.1.0", "v1.0.0"]] * 2 + [[]]
     assert how_they_went_back(report) == [("a", "1.0.0", ""), ("b", "1.0.0", "")]
     assert began < failure_told(fleet["a"]) < time.time()
-    assert [host.host for host in report.hosts][:1] == ["a"]
+    assert [(host.host, host.touched, bool(host.failure)) for host in report.hosts] == [
+        *(("a", True, False), ("b", True, why == "takeover"), ("c", False, False))
+    ]
+    assert "| not touched | c |" in report.as_markdown()
     assert not any("record" in host.steps for host in fleet.values())
+
+
+def test_each_host_of_the_wave_that_stops_it_tells_what_became_of_it(
+    world: World, fleet: dict[str, HostWorld]
+) -> None:
+    target = load_environment(world.name)
+    wide = target.rollout.model_copy(update={"wave_size": 2})
+    target.model_copy(update={"rollout": wide}).save(world.name, overwrite=True)
+    world.built("v1.1.0")
+    fleet["b"].fail("rollout", failed("the gate did not open"))
+
+    report = world.rolled_out("v1.1.0")
+
+    assert report.outcome is Outcome.ROLLED_BACK
+    assert [(host.host, host.changed) for host in report.hosts] == [
+        *(("a", ("app",)), ("b", ()), ("c", ("app",)))
+    ]
+    assert report.hosts[1].failure.endswith("the gate did not open")
+    assert report.changed == ("app",)
 
 
 def test_each_host_goes_back_to_its_own_release_and_one_that_has_none_is_told(

@@ -231,8 +231,12 @@ class TestAnswers:
     def test_no_budget_spares_a_canary(self) -> None:
         target = with_two_hosts(failure_budget=2)
         target.hosts.worlds["TT-ec2-2"].fail("rollout")
-        with pytest.raises(HostScriptFailed, match="rollout broke"):
+        with pytest.raises(HostScriptFailed, match="rollout broke") as failure:
             start_containers.fn(target, [ONE, TWO], BUNDLE, 5, canary=True)
+        there, lost = failure.value.outcomes
+        assert (there.host, there.changed, there.failure) == ("TT-ec2-1", ("app",), "")
+        assert (lost.host, lost.changed) == ("TT-ec2-2", ())
+        assert lost.failure.endswith("rollout broke")
 
     def test_containers_are_listed_host_by_host(
         self, target: FakeEnvironment, world: HostWorld
