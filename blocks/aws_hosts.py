@@ -169,16 +169,26 @@ class AwsHosts:
     def send(
         self, hosts: Sequence[Host], script: str, *, comment: str, delivery: int, execution: int
     ) -> str:
-        """Start ``script`` on at most 50 hosts; the command's id.
+        """Start ``script`` on at most 50 hosts at once, whatever becomes of it on any; its id.
 
         ``delivery`` bounds the seconds until it starts, ``execution`` those that it runs.
+        Raises HostError, and sends nothing, for more hosts than one command may have.
         """
+        if len(hosts) > MOST_IDS_PER_COMMAND:
+            raise HostError(
+                f"One command reaches at most {MOST_IDS_PER_COMMAND} hosts, not {len(hosts)}.",
+                where=f"{hosts[0].name} to {hosts[-1].name}",
+                next_command="Give the hosts to several environments, each with a tag of its own.",
+            )
         with Translated("sending a command"):
             reply = self._ssm.send_command(
                 InstanceIds=[host.instance_id for host in hosts],
                 DocumentName="AWS-RunShellScript",
                 Comment=comment[:100],
                 TimeoutSeconds=max(30, delivery),
+                # Of itself it stops where one host failed, and how the others are is not known.
+                MaxConcurrency=str(len(hosts)),
+                MaxErrors=str(len(hosts)),
                 Parameters={
                     # Not splitlines(): it would also split inside a quoted input.
                     "commands": script.split("\n"),

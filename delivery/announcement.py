@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from delivery.checks import Check, Level, worst_first
 from delivery.journal import Journal
 from delivery.notification import Weight
+from delivery.receipt import failures
 from delivery.report import Outcome, Report
 
 _SHOWN_CHECKS = 10
@@ -124,10 +125,8 @@ def _cost(report: Report) -> str:
     receipts = [host.receipt for host in report.hosts if host.receipt]
     if not receipts:
         return ""
-    served = sum(receipt.gateway_requests for receipt in receipts)
-    failed = sum(receipt.gateway_errors for receipt in receipts)
     gap = max(receipt.longest_gap_ms for receipt in receipts)
-    return f"{failed} of {served} requests failed, longest gap {gap:.0f} ms"
+    return f"{failures(*receipts)} failed, longest gap {gap:.0f} ms"
 
 
 def _first_finding(report: Report) -> str:

@@ -30,6 +30,12 @@ An unhealthy service is not in this tree: that is a value (``delivery.health``).
 Decide on the class, never on message text.
 """
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from delivery.rollout import HostOutcome
+
 
 class DeliveryError(Exception):
     """A delivery could not go on: what failed, where, and what to type next.
@@ -150,7 +156,18 @@ class ChannelError(DeliveryError):
 
 
 class HostError(DeliveryError):
-    """Something about a host."""
+    """Something about a host; ``outcomes`` has what became of all that were touched with it."""
+
+    outcomes: tuple["HostOutcome", ...] = ()
+
+    def among(self, outcomes: Sequence["HostOutcome"]) -> Self:
+        """The same error, with what became of the hosts beside the one that it is about."""
+        self.outcomes = tuple(outcomes)
+        return self
+
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle with the outcomes too."""
+        return (*super().__reduce__(), {"outcomes": self.outcomes})
 
 
 class HostNotFound(HostError):

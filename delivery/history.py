@@ -10,6 +10,7 @@ from delivery.announcement import spoken_seconds
 from delivery.cuts import Cut, Undeployed, undeployed
 from delivery.dora import Delivery, Figures
 from delivery.markdown import code, escape, link, table
+from delivery.plot import Bar, Panel, chart
 from delivery.report import Outcome
 
 _SHOWN = 100
@@ -110,17 +111,17 @@ class History:
             for each in self.deliveries
             if each.failed_at_once
         )
-        labels = (f'"{first + datetime.timedelta(days=at * size):%m-%d}"' for at in bins)
-        return (
-            "```mermaid\n"
-            "xychart-beta\n"
-            f'    title "Deliveries by {"day" if size == 1 else "week"}: all, and (line) failed"\n'
-            f"    x-axis [{', '.join(labels)}]\n"
-            '    y-axis "deliveries"\n'
-            f"    bar [{', '.join(str(every[at]) for at in bins)}]\n"
-            f"    line [{', '.join(str(failed[at]) for at in bins)}]\n"
-            "```"
+        bars = tuple(
+            Bar(
+                f"{first + datetime.timedelta(days=at * size):%m-%d}",
+                every[at],
+                failed[at],
+                _of_a_bin(every[at], failed[at]),
+            )
+            for at in bins
         )
+        caption = f"Deliveries by {'day' if size == 1 else 'week'}: all/failed (dark)"
+        return chart(caption, [Panel(bars)], dark="#b42318")
 
     def _table(self) -> str:
         if not self.deliveries:
@@ -129,6 +130,11 @@ class History:
         rows = [_cells(each, cut_at.get(each.version)) for each in self.deliveries[:_SHOWN]]
         header = ("When (UTC)", "What", "From → to", "Cut (UTC)", "Who", "Outcome", "Took", "")
         return _newest(header, rows, of=len(self.deliveries))
+
+
+def _of_a_bin(every: int, failed: int) -> str:
+    """What stands above a bar: how many, and how many of them failed; empty for none."""
+    return f"{every}/{failed}" if failed else f"{every or ''}"
 
 
 def _figures_table(told: Figures) -> str:

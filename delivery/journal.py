@@ -14,7 +14,7 @@ from delivery.redaction import redact
 from delivery.released import Release
 from delivery.report import Failure, Outcome, Report, StageTime
 from delivery.restoration import Restoration
-from delivery.rollout import Bundle, HostOutcome, Rollout
+from delivery.rollout import Bundle, HostOutcome, Rollout, changed_services
 from delivery.stack_plan import StackPlan
 
 
@@ -40,6 +40,8 @@ class Journal:
     previous_version: str = ""
     plans: tuple[StackPlan, ...] = ()
     rollout: Rollout | None = None
+    fleet: tuple[str, ...] = ()
+    stopped: tuple[HostOutcome, ...] = ()
     restored: Restoration | None = None
     freed: Mapping[str, int] = field(default_factory=dict)
     health: Health = field(default_factory=lambda: Health(()))
@@ -70,6 +72,19 @@ class Journal:
         finally:
             self.stages.append(StageTime(name, self.clock() - began, note))
 
+    @contextmanager
+    def wave(self, hosts: Sequence[str]) -> Iterator[None]:
+        """These hosts are about to be touched; a failure that stops it all is told of each."""
+        try:
+            yield
+        except Exception as error:
+            known = {each.host: each for each in getattr(error, "outcomes", ())}
+            failure = Failure.of("", error).message
+            self.stopped = tuple(
+                known.get(name) or HostOutcome(name, (), "", failure=failure) for name in hosts
+            )
+            raise
+
     def fail(self, error: Exception) -> None:
         """Remember the failure that ended the deploy; what a stage said of it first is kept."""
         self.error = error
@@ -77,7 +92,8 @@ class Journal:
             self.failure = Failure.of("start", error)
 
     def note_hosts(self, states: Sequence[HostState]) -> None:
-        """Remember what the hosts ran before."""
+        """Remember which hosts there are and what they ran before."""
+        self.fleet = tuple(state.host for state in states)
         self.previous_version = ", ".join(sorted({s.version for s in states if s.version}))
 
     def note_release(self, release: Release) -> None:
@@ -115,13 +131,26 @@ class Journal:
         """What the rollout did so far, by host."""
         return {host.host: host for host in self.rollout.hosts} if self.rollout else {}
 
+    @property
+    def _all_hosts(self) -> tuple[HostOutcome, ...]:
+        """What became of every host once any was touched, also of those that none came to."""
+        told = (*self.outcomes.values(), *self.stopped)
+        names = {host.host for host in told}
+        left = [name for name in self.fleet if told and name not in names]
+        return (*told, *(HostOutcome(name, (), "", touched=False) for name in left))
+
     def begin_way_back(self, ways: Mapping[str, Bundle | None]) -> None:
         """Time the way back from now on: the release has just been found not to hold.
 
         ``ways`` has every host that was touched, and None for one that has no way back.
         """
         self._failed = self.clock()
-        self.restored = Restoration(ways)
+        self.restored = Restoration(ways, began=self._failed)
+
+    @property
+    def failed_at(self) -> float:
+        """When the release was found not to hold, in seconds since 1970."""
+        return self.started.timestamp() + self._failed - self._began
 
     def note_way_back(self, hosts: Sequence[HostOutcome]) -> None:
         """Remember what going back did on the hosts: their traffic is back."""
@@ -154,8 +183,8 @@ class Journal:
             plans=self.plans,
             restored=self.restored,
             freed=self.freed,
-            changed=self.rollout.changed_services if self.rollout else (),
-            hosts=self.rollout.hosts if self.rollout else (),
+            changed=changed_services(self._all_hosts),
+            hosts=self._all_hosts,
             stages=tuple(self.stages),
             health=self.health,
             failure=self.failure,

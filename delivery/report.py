@@ -170,7 +170,7 @@ class Report:
             health_section(self.health),
             stack_plan_section(self.plans),
             receipt_section([(h.host, h.receipt) for h in self.hosts if h.receipt]),
-            _hosts_section(self.hosts),
+            _hosts_section(self.hosts, self.outcome),
             self._stages(),
         ]
         return "\n\n".join(section for section in sections if section) + "\n"
@@ -209,18 +209,19 @@ def _host_as_json(host: HostOutcome) -> dict[str, Any]:
         "host": host.host,
         "changed": list(host.changed),
         "note": host.note,
+        "touched": host.touched,
         "failure": host.failure,
         "receipt": host.receipt.model_dump() if host.receipt else None,
     }
 
 
-def _hosts_section(hosts: Sequence[HostOutcome]) -> str:
-    """A row a host, where there are several or one has something to say."""
-    if len(hosts) < 2 and not any(host.note or host.failure for host in hosts):
+def _hosts_section(hosts: Sequence[HostOutcome], outcome: Outcome) -> str:
+    """A row a host, where there are several or one has something to note."""
+    if len(hosts) < 2 and not any(host.note for host in hosts):
         return ""
     rows = [
         (
-            "**kept the release before**" if host.failure else "runs it",
+            _fate(host, outcome),
             escape(host.host),
             escape(", ".join(host.changed)) or "nothing",
             escape(host.failure or host.note),
@@ -228,6 +229,15 @@ def _hosts_section(hosts: Sequence[HostOutcome]) -> str:
         for host in hosts
     ]
     return "## Hosts\n\n" + table(("", "Host", "Replaced", ""), rows)
+
+
+def _fate(host: HostOutcome, outcome: Outcome) -> str:
+    """What the rollout did to a host; where it went back afterwards is told elsewhere."""
+    if not host.touched:
+        return "not touched"
+    if host.failure:
+        return f"**{'kept the release before' if outcome.succeeded else 'did not get there'}**"
+    return "runs it" if outcome.succeeded else "took it over"
 
 
 def _failure_as_json(failure: Failure | None) -> Mapping[str, str] | None:

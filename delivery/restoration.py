@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from delivery.markdown import code, escape, table
+from delivery.receipt import failures
 from delivery.rollout import Bundle, HostOutcome
 
 
@@ -13,7 +14,8 @@ class Restoration:
     """A way back, timed from the moment that the release was found not to hold.
 
     ``ways`` has, for each host that was touched, what it goes back to; None: nothing.
-    ``started_seconds`` is when every host had answered, ``verified_seconds`` when the health
+    ``began`` is that moment by the worker's clock that only grows, ``started_seconds`` when every
+    host had answered, ``verified_seconds`` when the health
     check said that what serves again is healthy; 0 if it did not get that far.
     """
 
@@ -21,6 +23,7 @@ class Restoration:
     hosts: tuple[HostOutcome, ...] = ()
     started_seconds: float = 0.0
     verified_seconds: float = 0.0
+    began: float = 0.0
 
     @property
     def without(self) -> list[str]:
@@ -38,9 +41,11 @@ class Restoration:
         return max((self._traffic_back(host) for host in self.hosts), default=0.0)
 
     def _traffic_back(self, host: HostOutcome) -> float:
+        """Each host by its own answer: another one may have come minutes later."""
+        answered = host.answered_at - self.began if host.answered_at else self.started_seconds
         if host.since_switch:
-            return max(0.0, self.started_seconds - host.since_switch)
-        return self.started_seconds if host.changed else 0.0
+            return max(0.0, answered - host.since_switch)
+        return answered if host.changed else 0.0
 
     @property
     def _went(self) -> list[tuple[HostOutcome, Bundle]]:
@@ -74,23 +79,29 @@ class Restoration:
         title = f"## Back to {escape(self.versions)}" + (f": {verified}" if verified else "")
         rows = [self._row(host, bundle) for host, bundle in self._went]
         nowhere = "**no way back**: nothing healthy on record"
-        rows += [(escape(host), "", nowhere, "", "", "", "") for host in self.without]
+        rows += [(escape(host), "", nowhere, "", "", "") for host in self.without]
         if not rows:
             return title
-        header = ("Host", "Release", "How", "Traffic back after", "Requests", "Failed")
-        return title + "\n\n" + table((*header, "Configuration"), rows)
+        header = (
+            "Host",
+            "Release",
+            "How",
+            "Traffic back after",
+            "Failed of served",
+            "Configuration",
+        )
+        return title + "\n\n" + table(header, rows)
 
     def _row(self, host: HostOutcome, bundle: Bundle) -> tuple[str, ...]:
         if host.failure:
             how = f"**did not go back**: {escape(host.failure)}"
-            return (escape(host.host), escape(bundle.version), how, "", "", "", "")
+            return (escape(host.host), escape(bundle.version), how, "", "", "")
         return (
             escape(host.host),
             escape(bundle.version),
             _how(host),
             f"{self._traffic_back(host):.1f} s",
-            f"{host.receipt.gateway_requests}" if host.receipt else "not measured",
-            f"{host.receipt.gateway_errors}" if host.receipt else "not measured",
+            failures(host.receipt) if host.receipt else "not measured",
             _configuration(bundle, host),
         )
 

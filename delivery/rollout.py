@@ -79,7 +79,11 @@ class RolloutPlan:
 
 @dataclass(frozen=True, slots=True)
 class HostOutcome:
-    """What a rollout did on one host; ``warm`` and ``since_switch`` as the host said them."""
+    """What a rollout did on one host; ``warm`` and ``since_switch`` as the host said them.
+
+    ``answered_at`` is when it said so, by the worker's clock that only grows; 0: not known.
+    ``touched`` is False for a host that a rollout never came to.
+    """
 
     host: str
     changed: tuple[str, ...]
@@ -89,6 +93,8 @@ class HostOutcome:
     failure: str = ""
     warm: bool = False
     since_switch: float = 0.0
+    answered_at: float = field(default=0.0, compare=False)
+    touched: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,12 +107,17 @@ class Rollout:
     @property
     def changed_services(self) -> tuple[str, ...]:
         """Every service that any host runs in another container than before, sorted."""
-        return tuple(sorted({service for host in self.hosts for service in host.changed}))
+        return changed_services(self.hosts)
 
     @property
     def reached(self) -> tuple[HostOutcome, ...]:
         """The hosts that run the release now; the others kept the one before."""
         return tuple(host for host in self.hosts if not host.failure)
+
+
+def changed_services(hosts: Sequence[HostOutcome]) -> tuple[str, ...]:
+    """Every service that any of the hosts runs in another container than before, sorted."""
+    return tuple(sorted({service for host in hosts for service in host.changed}))
 
 
 def waves(hosts: Sequence[Named], *, canary: int, size: int) -> list[Sequence[Named]]:

@@ -15,6 +15,7 @@ from prefect.states import Cancelled, Completed, Failed
 
 from blocks.environment import ENVIRONMENT_NAME
 from delivery.errors import BadRequest, DeliveryError, PrefectUnavailable
+from delivery.plot import in_words
 from delivery.report import Outcome, Report
 from flows.watched import watched
 
@@ -63,7 +64,7 @@ def report_of(state: State[Any]) -> Report:
 
 def end_process(answer: Mapping[str, Any], *, succeeded: bool, as_json: bool, text: str) -> int:
     """Print the answer, as text or as one JSON object last, and give the exit status."""
-    print(json.dumps(answer, ensure_ascii=False) if as_json else text)
+    print(json.dumps(answer, ensure_ascii=False) if as_json else in_words(text))
     return 0 if succeeded else 1
 
 

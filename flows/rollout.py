@@ -117,7 +117,7 @@ def _switch_in_waves(
     for wave in waves(hosts, canary=policy.canary_hosts, size=policy.wave_size):
         canary = not touched
         touched += wave
-        with journal.stage(_wave_name(wave, hosts)):
+        with journal.stage(_wave_name(wave, hosts)), journal.wave([host.name for host in wave]):
             outcomes = start_containers(
                 target,
                 wave,

@@ -52,7 +52,7 @@ def go_back(
     everywhere = len(going) == len(hosts)
     try:
         with journal.stage(f"go back to {', '.join(_tags(ways))}"):
-            journal.note_way_back(_bring_back(target, going, ways, plan))
+            journal.note_way_back(_bring_back(target, going, ways, plan, journal.failed_at))
             _demand_all_back(journal)
         with journal.stage("healthcheck after going back"):
             only = None if everywhere else [host.name for host in going]
@@ -75,6 +75,7 @@ def _bring_back(
     hosts: Sequence[Host],
     ways: Mapping[str, Bundle | None],
     plan: RolloutPlan,
+    failed_at: float,
 ) -> list[HostOutcome]:
     """Hosts with the same way back go together; what became of each."""
     together: dict[tuple[Bundle, str], list[Host]] = {}
@@ -84,12 +85,16 @@ def _bring_back(
     return [
         outcome
         for (bundle, _), group in together.items()
-        for outcome in _bring_together(target, group, bundle, plan)
+        for outcome in _bring_together(target, group, bundle, plan, failed_at)
     ]
 
 
 def _bring_together(
-    target: Environment, hosts: Sequence[Host], bundle: Bundle, plan: RolloutPlan
+    target: Environment,
+    hosts: Sequence[Host],
+    bundle: Bundle,
+    plan: RolloutPlan,
+    failed_at: float,
 ) -> list[HostOutcome]:
     """Bring a release back on some hosts, one by one if they do not all get there together.
 
@@ -105,6 +110,7 @@ def _bring_together(
             plan.generation,
             stacks or (),
             keep_warm=False,
+            failed_at=failed_at,
             canary=True,
             way_back=True,
             prepared=stacks is not None,
@@ -114,7 +120,7 @@ def _bring_together(
             return [
                 outcome
                 for host in hosts
-                for outcome in _bring_together(target, [host], bundle, plan)
+                for outcome in _bring_together(target, [host], bundle, plan, failed_at)
             ]
         log_failure()
         failure = Failure.of("go back", error).message

@@ -71,18 +71,36 @@ push_metrics() {
 
 # Gauges by version, as the dashboard "Deploys" asks for them; milliseconds become seconds.
 receipt_metrics() {
-    local phase
+    local phase quantile
     gauge finished_timestamp_seconds "" "${EPOCHREALTIME/,/.}" 1
     gauge duration_seconds "" "$(seconds_since_start)" 1
     gauge requests "" "$(of_phase "$1" during requests)" 1
     gauge requests_failed "" "$(of_phase "$1" during failed)" 1
-    gauge longest_gap_seconds "" "$(sed -E 's/.*"longest_gap_ms":([0-9.]+).*/\1/' <<<"$1")" 1000
-    for phase in before during after; do
-        gauge latency_p99_seconds ",phase=\"$phase\"" "$(of_phase "$1" "$phase" p99_ms)" 1000
+    gauge gateway_requests "" "$(of_receipt "$1" gateway_requests)" 1
+    gauge gateway_errors "" "$(of_receipt "$1" gateway_errors)" 1
+    gauge longest_gap_seconds "" "$(of_receipt "$1" longest_gap_ms)" 1000
+    for quantile in p50 p99; do
+        for phase in before during after; do
+            gauge "latency_${quantile}_seconds" ",phase=\"$phase\"" "$(of_phase "$1" "$phase" "${quantile}_ms")" 1000
+        done
     done
+    if failed_before; then gauge restored_seconds "" "$(seconds_to_restore)" 1; fi
 }
 
-# of_phase JSON PHASE FIELD: one number of a receipt.
+# Whether this takeover gave the traffic back after a failure, which the worker dates (TT_FAILED_AT,
+# seconds since 1970). Its clock is another one: where it is ahead, nothing is said.
+failed_before() {
+    awk -v failed="${TT_FAILED_AT:-0}" -v back="${switched_at:-0}" 'BEGIN { exit !(failed > 0 && back > failed) }'
+}
+
+seconds_to_restore() {
+    awk -v failed="$TT_FAILED_AT" -v back="$switched_at" 'BEGIN { printf "%.3f", back - failed }'
+}
+
+# of_receipt JSON FIELD: one number of a receipt.
+of_receipt() { sed -E "s/.*\"$2\":([0-9.]+).*/\1/" <<<"$1"; }
+
+# of_phase JSON PHASE FIELD: one number of a stretch of time.
 of_phase() { sed -E "s/.*\"$2\":\{[^}]*\"$3\":([0-9.]+).*/\1/" <<<"$1"; }
 
 # gauge NAME LABELS VALUE DIVISOR

@@ -107,10 +107,14 @@ def run_script_on_each(
     run: ScriptRun,
     kind: type[Answer],
     *,
+    on_end: Callable[[Host], None] | None = None,
     sleep: Callable[[float], None] = time.sleep,
     clock: Callable[[], float] = time.monotonic,
 ) -> dict[str, Answer | HostError]:
-    """Like ``run_script``, but a host that fails is an error in the answer, not raised."""
+    """Like ``run_script``, but a host that fails is an error in the answer, not raised.
+
+    ``on_end`` is called once for each host, as soon as the script is seen to have ended there.
+    """
     inputs = {"TT_STEP": run.step, **run.inputs}
     script = compose_script(script_parts(run.step), inputs)
     sent = door.send(
@@ -121,7 +125,8 @@ def run_script_on_each(
         execution=run.execution_seconds,
     )
     command = _Command(door, sent, sleep, clock)
-    ended = command.wait(hosts, run.delivery_seconds + run.execution_seconds + _GRACE_SECONDS)
+    patience = run.delivery_seconds + run.execution_seconds + _GRACE_SECONDS
+    ended = command.wait(hosts, patience, on_end)
     answers: dict[str, Answer | HostError] = {}
     for host in hosts:
         try:
@@ -140,12 +145,19 @@ class _Command:
     sleep: Callable[[float], None]
     clock: Callable[[], float]
 
-    def wait(self, hosts: Sequence[Host], seconds: float) -> dict[str, Invocation]:
+    def wait(
+        self, hosts: Sequence[Host], seconds: float, on_end: Callable[[Host], None] | None
+    ) -> dict[str, Invocation]:
         """How it ended on every host; after so many seconds it is cancelled and given up."""
         wanted = {host.instance_id for host in hosts}
+        running = list(hosts)
         deadline = self.clock() + seconds
         for pause in _pauses():
             ended = self._ended()
+            for host in [host for host in running if host.instance_id in ended]:
+                running.remove(host)
+                if on_end is not None:
+                    on_end(host)
             if wanted <= ended.keys():
                 return ended
             if self.clock() > deadline:

@@ -1,6 +1,7 @@
 """Letting a release take over on the hosts: the dangerous step of a rollout."""
 
 import re
+import time
 from collections.abc import Sequence
 
 from prefect import get_run_logger, task
@@ -9,6 +10,7 @@ from blocks.aws_hosts import Host
 from blocks.environment import Environment
 from delivery.errors import HostError
 from delivery.host_state import AwaitedRollout, StartedContainers
+from delivery.redaction import redact
 from delivery.restoration import configuration_note
 from delivery.rollout import Bundle, HostOutcome
 from delivery.stack_plan import StackPlan, stores_to_replace
@@ -28,6 +30,7 @@ def start_containers(
     generation: int,
     plans: Sequence[StackPlan] = (),
     *,
+    failed_at: float = 0.0,
     keep_warm: bool = True,
     canary: bool = False,
     way_back: bool = False,
@@ -42,9 +45,14 @@ def start_containers(
 
     Only those data stores are replaced that the plans name.
 
+    With ``failed_at``, the seconds since 1970 when a release was found not to hold, the host tells
+    its Prometheus how long it took to restore the service.
+
     A host that fails a rolling takeover keeps the release before; more of them than the failure
-    budget raise what the first one said, and so does any ``canary``, and a wave of which no host
-    got there. One that fails to recreate has none that serves, so the first failure raises.
+    budget raise what the first one said, with the outcomes of all, and so does any ``canary``, and
+    a wave of which no host got there. One that fails to recreate has none that serves, so the first
+    failure raises.
+
     Asking again for the same generation and release finds the job that is under way, or its
     result: the script on the host outlives a worker that dies and a command that is cut off.
     """
@@ -54,6 +62,7 @@ def start_containers(
         **_takeover(target),
         "TT_WARM_SECONDS": str(target.rollout.warm_seconds if keep_warm else 0),
         "TT_REPLACE": " ".join(stores_to_replace(plans, target.layout)),
+        "TT_FAILED_AT": f"{failed_at:.3f}" if failed_at else "",
         "TT_GENERATION": str(generation),
         # The way back of a rollout may be to the same release: it is a job of its own.
         "TT_ATTEMPT": re.sub(r"[^A-Za-z0-9]+", "-", bundle.tag) + ("" if keep_warm else "-undone"),
@@ -62,18 +71,27 @@ def start_containers(
     }
     limits = (target.timeouts.start, target.timeouts.delivery)
     run = ScriptRun(STRATEGIES[target.rollout.strategy], inputs, *limits)
-    answers = run_script_on_each(target.hosts_door(), hosts, run, StartedContainers)
+    answered: dict[str, float] = {}
+
+    def note(host: Host) -> None:
+        answered[host.name] = time.monotonic()
+
+    answers = run_script_on_each(target.hosts_door(), hosts, run, StartedContainers, on_end=note)
+    outcomes = [_host_outcome(name, each, bundle, answered[name]) for name, each in answers.items()]
     failures = [answer for answer in answers.values() if isinstance(answer, HostError)]
     if len(failures) > target.rollout.tolerated_failures(len(hosts), canary=canary):
-        raise failures[0]
+        raise failures[0].among(outcomes)
     log_answers({n: answer for n, answer in answers.items() if not isinstance(answer, HostError)})
-    return [_host_outcome(name, answer, bundle) for name, answer in answers.items()]
+    return outcomes
 
 
-def _host_outcome(name: str, answer: StartedContainers | HostError, bundle: Bundle) -> HostOutcome:
+def _host_outcome(
+    name: str, answer: StartedContainers | HostError, bundle: Bundle, answered_at: float
+) -> HostOutcome:
     if isinstance(answer, HostError):
-        get_run_logger().warning("%s kept the release before: %s", name, answer.message)
-        return HostOutcome(name, (), "", failure=answer.message)
+        failure = redact(answer.message)
+        get_run_logger().warning("%s did not get there: %s", name, failure)
+        return HostOutcome(name, (), "", failure=failure)
     differs = configuration_note(bundle, answer.configuration)
     if differs:
         get_run_logger().warning("%s: %s", name, differs)
@@ -85,6 +103,7 @@ def _host_outcome(name: str, answer: StartedContainers | HostError, bundle: Bund
         answer.receipt,
         warm=answer.warm,
         since_switch=answer.since_switch,
+        answered_at=answered_at,
     )
 
 

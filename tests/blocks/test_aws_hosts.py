@@ -141,6 +141,24 @@ def test_a_script_travels_line_by_line_and_reads_the_same_at_the_other_end() -> 
     assert len(fields["Comment"]) == 100
 
 
+def test_all_hosts_run_it_at_once_and_one_that_fails_stops_no_other() -> None:
+    aws = Scripted(200, {"Command": {"CommandId": COMMAND}})
+    hosts = [Host(f"i-{n}", f"h{n}") for n in range(50)]
+    with LoopbackServer(aws) as server:
+        door_to(server).send(hosts, "true", comment="c", delivery=60, execution=60)
+    ((_, fields),) = aws.asked
+    assert (fields["MaxConcurrency"], fields["MaxErrors"]) == ("50", "50")
+    assert len(fields["InstanceIds"]) == 50
+
+
+def test_more_hosts_than_a_command_may_have_are_refused_before_anything_is_sent() -> None:
+    aws = Scripted(200, {})
+    hosts = [Host(f"i-{n}", f"h{n}") for n in range(51)]
+    with LoopbackServer(aws) as server, pytest.raises(HostError, match="at most 50 hosts, not 51"):
+        door_to(server).send(hosts, "true", comment="c", delivery=60, execution=60)
+    assert aws.asked == []
+
+
 def test_the_detailed_status_is_what_counts() -> None:
     rows = [
         {"InstanceId": "i-1", "Status": "TimedOut", "StatusDetails": "DeliveryTimedOut"},

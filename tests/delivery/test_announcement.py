@@ -123,7 +123,9 @@ def test_what_a_takeover_cost_is_said_for_all_hosts_together() -> None:
     )
     said = announce_end(dataclasses.replace(REPORT, hosts=hosts), kind="deploy")
     assert said is not None
-    assert dict(said.facts)["Cost"] == "2 of 150 requests failed, longest gap 32 ms"
+    assert dict(said.facts)["Cost"] == (
+        "2 of 150 requests, 0 of 6 probes failed, longest gap 32 ms"
+    )
 
 
 def test_a_failure_before_the_version_was_known_says_what_there_is() -> None:

@@ -11,6 +11,7 @@ from delivery.errors import (
     SourceUnavailable,
     TransientError,
 )
+from delivery.rollout import HostOutcome
 
 
 def test_an_error_says_what_where_the_last_words_and_what_to_type() -> None:
@@ -29,6 +30,14 @@ def test_an_error_survives_the_way_to_another_process() -> None:
     arrived = pickle.loads(pickle.dumps(error))
     assert type(arrived) is HostUnreachable
     assert str(arrived) == str(error)
+
+
+def test_what_became_of_the_other_hosts_goes_with_it() -> None:
+    outcomes = [HostOutcome("a", ("app",), "c"), HostOutcome("b", (), "", failure="no")]
+    error = HostScriptFailed("No.", where="b").among(outcomes)
+    arrived = pickle.loads(pickle.dumps(error))
+    assert (str(arrived), arrived.outcomes) == (str(error), tuple(outcomes))
+    assert HostScriptFailed("No.").outcomes == ()
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from delivery.dora import Delivery, figures
 from delivery.history import History
 from delivery.host_state import HealthyRelease
 from delivery.report import Outcome, Report
+from tests.delivery.drawings import drawing
 
 DAY = datetime.datetime(2026, 11, 1, tzinfo=datetime.UTC)
 MINUTE = datetime.timedelta(minutes=1)
@@ -128,7 +129,7 @@ def test_the_page_has_the_figures_a_plot_and_every_delivery() -> None:
     assert "| Change lead time | 1 min 0 s | median of 1 commits |" in text
     assert "| Change failure rate | 50% | 1 of 2 changes |" in text
     assert "| Time to restore | 1 min 0 s | median |" in text
-    assert "    bar [2, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0]\n    line [0, 1, 0" in text
+    assert "![Deliveries by day: all/failed (dark). 11-01 2, 11-02 1/1](data:image/" in text
     assert "`1.0.0` → `1.1.0`" in text
     assert "**ROLLED\\_BACK**" in text
     assert "**died**" in text
@@ -136,14 +137,15 @@ def test_the_page_has_the_figures_a_plot_and_every_delivery() -> None:
 
 def test_a_long_period_is_plotted_by_week() -> None:
     text = history(row().delivery(), days=90).as_markdown()
-    assert "Deliveries by week" in text
-    assert '"11-01", "11-08"' in text
+    assert "![Deliveries by week: all/failed (dark). 11-01 1](data:image/" in text
+    drawn = drawing(text)
+    assert ("11-01" in drawn, "11-08" in drawn, "11-15" in drawn) == (True, False, True)
 
 
 def test_without_a_delivery_there_is_no_figure_to_show_and_no_plot() -> None:
     text = history(missing=("the hosts' records: <gone>",)).as_markdown()
     assert "Nothing was deployed." in text
-    assert "mermaid" not in text
+    assert "data:image" not in text
     assert "none yet" in text
     assert "* Not read: the hosts' records: \\<gone\\>" in text
 

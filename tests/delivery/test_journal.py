@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from delivery.errors import Refused
+from delivery.errors import HostScriptFailed, HostUnreachable, Refused
 from delivery.health import Health, Probe, Verdict
 from delivery.host_state import HealthyRelease, HostState
 from delivery.image import Image
@@ -101,6 +101,15 @@ def test_a_probe_that_did_not_hold_is_a_failure_with_the_command_that_looks_agai
     assert failure.next_command == "python -m flows.healthcheck --environment lab"
 
 
+def test_it_knows_when_by_the_wall_clock_the_release_was_found_not_to_hold() -> None:
+    clock = FakeClock()
+    told = journal(clock)
+    clock.sleep(90)
+    told.begin_way_back({})
+    clock.sleep(5)
+    assert told.failed_at == STARTED.timestamp() + 90
+
+
 def test_probes_that_hold_are_no_failure() -> None:
     told = journal()
     told.health = Health((Probe("redis", "a", Verdict.HEALTHY, "ok", 1, 1.0),))
@@ -149,6 +158,51 @@ def test_the_start_is_told_once_as_soon_as_the_release_is_known() -> None:
     assert heard == [RELEASE.version]
 
 
+class TestAFleet:
+    A, C = HostOutcome("a", ("app",), "c"), HostOutcome("c", ("redis",), "c")
+    B = HostOutcome("b", (), "", failure="the gate did not open")
+
+    def told(self) -> Journal:
+        told = journal()
+        told.note_hosts([host(name, "0.1.0") for name in "abcd"])
+        return told
+
+    def test_a_wave_that_stops_it_is_told_host_by_host_and_the_rest_was_not_touched(self) -> None:
+        told = self.told()
+        told.rollout = Rollout(NEW, (self.A,))
+        with pytest.raises(HostScriptFailed), told.wave(["b", "c"]):
+            raise HostScriptFailed("b: no").among([self.B, self.C])
+        report = told.report(Outcome.ROLLED_BACK)
+        assert report.hosts == (self.A, self.B, self.C, HostOutcome("d", (), "", touched=False))
+        assert report.changed == ("app", "redis")
+        # Where hosts go back to does not depend on what a failed wave said.
+        assert told.outcomes == {"a": self.A}
+
+    @pytest.mark.parametrize(
+        "error", [HostUnreachable("AWS is away: token=abcdef"), ValueError("token=abcdef")]
+    )
+    def test_where_nothing_is_known_of_a_wave_each_of_its_hosts_has_its_failure(
+        self, error: Exception
+    ) -> None:
+        told = self.told()
+        with pytest.raises(type(error)), told.wave(["a", "b"]):
+            raise error
+        hosts = told.report(Outcome.ROLLBACK_FAILED).hosts
+        assert [(host.host, host.touched) for host in hosts] == [
+            *(("a", True), ("b", True), ("c", False), ("d", False))
+        ]
+        assert hosts[0].failure.endswith("token=[redacted]")
+
+    def test_a_wave_that_goes_well_changes_nothing(self) -> None:
+        told = self.told()
+        with told.wave(["a"]):
+            pass
+        assert told.stopped == ()
+
+    def test_where_nobody_was_touched_there_is_nothing_to_tell_of_hosts(self) -> None:
+        assert self.told().report(Outcome.REFUSED).hosts == ()
+
+
 class TestGoingBack:
     def test_it_is_timed_from_the_moment_that_the_release_did_not_hold(self) -> None:
         seconds = iter([0.0, 100.0, 108.0, 111.0, 120.0])
@@ -162,6 +216,17 @@ class TestGoingBack:
         assert restored is not None
         assert (restored.started_seconds, restored.verified_seconds) == (8.0, 11.0)
         assert restored.traffic_seconds == 3.0
+
+    def test_each_host_is_timed_by_its_own_answer(self) -> None:
+        clock = FakeClock(now=500.0)
+        told = journal(clock)
+        told.begin_way_back({"h": Bundle("1.0.0", "v1.0.0", "a" * 40, "r")})
+        clock.sleep(120)
+        outcome = HostOutcome("h", (), "c", warm=True, since_switch=5.0, answered_at=520.0)
+        told.note_way_back([outcome])
+        restored = told.report(Outcome.ROLLED_BACK).restored
+        assert restored is not None
+        assert (restored.started_seconds, restored.traffic_seconds) == (120.0, 15.0)
 
     def test_what_became_of_each_host_is_known_as_far_as_the_rollout_got(self) -> None:
         told = journal()

@@ -133,8 +133,29 @@ def test_without_stages_there_is_no_table_of_them() -> None:
 
 def test_a_host_that_was_not_reached_stands_out() -> None:
     kept = HostOutcome("b", (), "c", failure="the gate did not open")
-    text = replace(GOOD, hosts=(kept,)).as_markdown()
+    text = replace(GOOD, hosts=(HostOutcome("a", ("app",), "c"), kept)).as_markdown()
+    assert "| runs it | a | app |" in text
     assert "| **kept the release before** | b | nothing | the gate did not open |" in text
+
+
+def test_of_a_rollout_that_was_stopped_each_host_tells_how_far_it_came() -> None:
+    hosts = (
+        HostOutcome("a", ("app",), "c"),
+        HostOutcome("b", (), "", failure="the gate did not open"),
+        HostOutcome("c", (), "", touched=False),
+    )
+    stopped = replace(BAD, hosts=hosts)
+    text = stopped.as_markdown()
+    assert "| took it over | a | app |  |" in text
+    assert "| **did not get there** | b | nothing | the gate did not open |" in text
+    assert "| not touched | c | nothing |  |" in text
+    assert [host["touched"] for host in stopped.as_json()["hosts"]] == [True, True, False]
+
+
+def test_one_host_that_fails_is_the_failure_and_needs_no_row() -> None:
+    assert (
+        "## Hosts" not in replace(BAD, hosts=(HostOutcome("a", (), "", failure="x"),)).as_markdown()
+    )
 
 
 def test_a_failure_without_more_is_one_sentence() -> None:
@@ -183,7 +204,14 @@ def test_programs_get_plain_values() -> None:
 def test_programs_get_each_host() -> None:
     hosts = (HostOutcome("a", ("app",), "c", note="n"),)
     assert replace(GOOD, hosts=hosts).as_json()["hosts"] == [
-        {"host": "a", "changed": ["app"], "note": "n", "failure": "", "receipt": None}
+        {
+            "host": "a",
+            "changed": ["app"],
+            "note": "n",
+            "touched": True,
+            "failure": "",
+            "receipt": None,
+        }
     ]
 
 

@@ -27,6 +27,18 @@ def test_traffic_is_back_when_the_last_host_has_it() -> None:
     assert DONE.traffic_seconds == 10.0
 
 
+def test_a_host_that_was_done_early_is_not_charged_with_the_one_that_was_late() -> None:
+    early = HostOutcome("a", (), "c", warm=True, since_switch=12.0, answered_at=1020.0)
+    late = HostOutcome("b", ("app",), "c", since_switch=30.0, answered_at=1120.0)
+    in_place = HostOutcome("c", ("app",), "c", answered_at=1060.0)
+    ways = dict.fromkeys("abc", BUNDLE)
+    done = Restoration(ways, (early, late, in_place), started_seconds=121.0, began=1000.0)
+    times = {host["host"]: host["traffic_seconds"] for host in done.as_json()["hosts"]}
+    assert times == {"a": 8.0, "b": 90.0, "c": 60.0}
+    assert done.traffic_seconds == 90.0
+    assert "| a | 1\\.0.0 | still warm | 8.0 s |" in done.as_markdown()
+
+
 def test_a_host_tells_how_its_release_came_back() -> None:
     how = {host["host"]: host["how"] for host in DONE.as_json()["hosts"]}
     assert how == {
@@ -40,10 +52,9 @@ def test_a_host_tells_how_its_release_came_back() -> None:
 def test_a_configuration_that_did_not_come_back_stands_out() -> None:
     text = DONE.as_markdown()
     assert text.startswith("## Back to 1\\.0.0: healthy after 15.2 s\n")
-    assert "| a | 1\\.0.0 | still warm | 2.0 s | 603 | 2 | as recorded, `cccccccccccc` |" in text
-    assert (
-        "| b | 1\\.0.0 | started anew | 8.0 s | not measured | not measured | **differs** |" in text
-    )
+    assert "| a | 1\\.0.0 | still warm | 2.0 s | 2 of 603 requests, 0 of 27 probes | as rec" in text
+    assert "probes | as recorded, `cccccccccccc` |" in text
+    assert "| b | 1\\.0.0 | started anew | 8.0 s | not measured | **differs** |" in text
     assert DONE.as_json()["hosts"][1]["configuration_as_recorded"] is False
 
 

@@ -48,6 +48,7 @@ doppler run -- docker compose --progress quiet up --detach
 ASKED = ("/actuator/health", "/api/tickets")
 WITHOUT_DATA = {
     "jvm_gc_": "there is none before the first collection",
+    "tt_deploy_restored_": "there is none before the first way back that was taken",
     "tt_dora_": "there is none before the first `history`; tests/e2e/test_notify.py sees them",
     "tt_drill": "there is none but during a drill; tests/e2e/test_verify.py sees it",
 }
@@ -210,6 +211,11 @@ def test_a_takeover_leaves_its_receipt_in_prometheus(stack: Stack) -> None:
     assert float(failed["value"][1]) == 0
     (gap,) = stack.query(lately(f'tt_deploy_longest_gap_seconds{{version="{version}"}}'))
     assert 0 < float(gap["value"][1]) < 30
+    (errors,) = stack.query(lately(f'tt_deploy_gateway_errors{{version="{version}"}}'))
+    (served,) = stack.query(lately(f'tt_deploy_gateway_requests{{version="{version}"}}'))
+    assert float(errors["value"][1]) == 0 < float(served["value"][1])
+    medians = stack.query(lately(f'tt_deploy_latency_p50_seconds{{version="{version}"}}'))
+    assert {each["metric"]["phase"] for each in medians} == {"before", "during", "after"}
 
 
 def test_no_secret_stands_where_others_on_the_host_can_read_it(stack: Stack) -> None:

@@ -19,6 +19,7 @@ from prefect.utilities.callables import parameter_schema
 
 import flows
 from delivery.errors import BadRequest, DeliveryError, HostScriptFailed
+from delivery.plot import Bar, Panel, chart
 from delivery.report import Outcome, Report
 from flows.ending import end_process, end_with, report_of, run_command
 from tests.fakes import LoopbackServer
@@ -79,6 +80,11 @@ class TestPrinting:
     def test_without_json_the_text_is_for_people(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert end_process({}, succeeded=False, as_json=False, text="# FAILED") == 1
         assert capsys.readouterr().out == "# FAILED\n"
+
+    def test_a_terminal_gets_a_chart_in_words(self, capsys: pytest.CaptureFixture[str]) -> None:
+        image = chart("Latency", [Panel((Bar("before", 10.0, 4.0, "4/10 ms"),))])
+        assert end_process({}, succeeded=True, as_json=False, text=image) == 0
+        assert capsys.readouterr().out == "Latency. before 4/10 ms\n"
 
     def test_the_json_has_what_programs_are_promised(self) -> None:
         assert {

@@ -1,5 +1,6 @@
 """Several hosts: a wave that fails stops the rest, and each touched host goes back to its own."""
 
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -39,6 +40,13 @@ def rollouts_of(host: HostWorld) -> list[str]:
     return [inputs["TT_TAG"] for step, inputs in host.asked if step == "rollout"]
 
 
+def failure_told(host: HostWorld) -> float:
+    """When the release failed, as the host is told for its way back; a deploy tells of none."""
+    there, back = (inputs["TT_FAILED_AT"] for step, inputs in host.asked if step == "rollout")
+    assert there == ""
+    return float(back)
+
+
 @pytest.mark.parametrize("why", ["takeover", "health"])
 def test_a_later_wave_that_fails_stops_the_rest_and_every_touched_host_goes_back(
     world: World, fleet: dict[str, HostWorld], why: str
@@ -49,14 +57,38 @@ def test_a_later_wave_that_fails_stops_the_rest_and_every_touched_host_goes_back
     else:
         fleet["b"].unhealthy.add(new)
 
+    began = time.time()
     report = world.rolled_out("v1.1.0")
 
     assert report.outcome is Outcome.ROLLED_BACK
     assert [host.image for host in fleet.values()] == [old] * 3
     assert [rollouts_of(host) for host in fleet.values()] == [["v1.1.0", "v1.0.0"]] * 2 + [[]]
     assert how_they_went_back(report) == [("a", "1.0.0", ""), ("b", "1.0.0", "")]
-    assert [host.host for host in report.hosts][:1] == ["a"]
+    assert began < failure_told(fleet["a"]) < time.time()
+    assert [(host.host, host.touched, bool(host.failure)) for host in report.hosts] == [
+        *(("a", True, False), ("b", True, why == "takeover"), ("c", False, False))
+    ]
+    assert "| not touched | c |" in report.as_markdown()
     assert not any("record" in host.steps for host in fleet.values())
+
+
+def test_each_host_of_the_wave_that_stops_it_tells_what_became_of_it(
+    world: World, fleet: dict[str, HostWorld]
+) -> None:
+    target = load_environment(world.name)
+    wide = target.rollout.model_copy(update={"wave_size": 2})
+    target.model_copy(update={"rollout": wide}).save(world.name, overwrite=True)
+    world.built("v1.1.0")
+    fleet["b"].fail("rollout", failed("the gate did not open"))
+
+    report = world.rolled_out("v1.1.0")
+
+    assert report.outcome is Outcome.ROLLED_BACK
+    assert [(host.host, host.changed) for host in report.hosts] == [
+        *(("a", ("app",)), ("b", ()), ("c", ("app",)))
+    ]
+    assert report.hosts[1].failure.endswith("the gate did not open")
+    assert report.changed == ("app",)
 
 
 def test_each_host_goes_back_to_its_own_release_and_one_that_has_none_is_told(

@@ -1,6 +1,7 @@
 """The steps on the hosts: what each sends, what it makes of the answers."""
 
 import json
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -205,6 +206,12 @@ class TestAnswers:
         assert [(o.host, o.changed) for o in outcomes] == [("TT-ec2-1", ()), ("TT-ec2-2", ("app",))]
         assert Rollout(BUNDLE, tuple(outcomes)).changed_services == ("app",)
 
+    def test_each_outcome_has_the_moment_of_its_answer(self) -> None:
+        target = with_two_hosts()
+        before = time.monotonic()
+        outcomes = start_containers.fn(target, [ONE, TWO], BUNDLE, 5)
+        assert all(before <= each.answered_at <= time.monotonic() for each in outcomes)
+
     def test_what_the_gate_let_pass_is_kept(
         self, target: FakeEnvironment, world: HostWorld
     ) -> None:
@@ -224,8 +231,12 @@ class TestAnswers:
     def test_no_budget_spares_a_canary(self) -> None:
         target = with_two_hosts(failure_budget=2)
         target.hosts.worlds["TT-ec2-2"].fail("rollout")
-        with pytest.raises(HostScriptFailed, match="rollout broke"):
+        with pytest.raises(HostScriptFailed, match="rollout broke") as failure:
             start_containers.fn(target, [ONE, TWO], BUNDLE, 5, canary=True)
+        there, lost = failure.value.outcomes
+        assert (there.host, there.changed, there.failure) == ("TT-ec2-1", ("app",), "")
+        assert (lost.host, lost.changed) == ("TT-ec2-2", ())
+        assert lost.failure.endswith("rollout broke")
 
     def test_containers_are_listed_host_by_host(
         self, target: FakeEnvironment, world: HostWorld

@@ -16,7 +16,7 @@ from delivery.errors import (
     TransientError,
 )
 from delivery.host_script import HostAnswer
-from tasks.ssm import ScriptRun, run_script
+from tasks.ssm import ScriptRun, run_script, run_script_on_each
 from tests.fakes import FakeClock
 from tests.scripted_hosts import inputs_in
 
@@ -143,6 +143,23 @@ class TestWaiting:
     def test_the_slowest_host_is_waited_for(self) -> None:
         door = commands([end(ONE)], [end(ONE), running(TWO)], [end(ONE), end(TWO)])
         assert set(ran(door, ONE, TWO)) == {"TT-ec2-1", "TT-ec2-2"}
+
+    def test_each_host_is_told_of_once_when_it_ends_however_long_the_others_take(self) -> None:
+        door = commands([running(ONE)], [end(ONE)], THROTTLED, [running(TWO)], [end(ONE), end(TWO)])
+        clock, heard = FakeClock(now=0), list[tuple[str, float]]()
+        run_script_on_each(
+            door,
+            [ONE, TWO],
+            RUN,
+            Answered,
+            on_end=lambda host: heard.append((host.name, clock.now)),
+            sleep=clock.sleep,
+            clock=clock,
+        )
+        (first, early), (second, late) = heard
+        assert (first, second) == ("TT-ec2-1", "TT-ec2-2")
+        assert 0 < early == clock.sleeps[0]
+        assert late == pytest.approx(sum(clock.sleeps))
 
     def test_pauses_grow_from_a_fifth_of_a_second_to_three(self) -> None:
         clock = FakeClock()

@@ -179,6 +179,12 @@ def test_a_request_that_the_service_would_refuse_is_refused(
     assert refused.value.code == code
 
 
+def test_limits_as_high_as_the_hosts_are_many_hold_nobody_back() -> None:
+    limits = {"MaxConcurrency": "50", "MaxErrors": "50"}
+    parsed = SendCommand.parse({**VALID, **limits})
+    assert (parsed.max_concurrency, parsed.max_errors) == ("50", "50")
+
+
 def test_an_hour_each_is_what_delivery_and_execution_get_by_default() -> None:
     parsed = SendCommand.parse(VALID)
     assert (parsed.delivery_seconds, parsed.execution_seconds) == (3600, 3600)
