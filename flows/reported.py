@@ -10,7 +10,7 @@ from prefect import get_run_logger, runtime
 from prefect.client.schemas.objects import State
 
 from blocks.environment import Environment, load_environment
-from delivery.errors import BadRequest, ConfigurationError, Refused
+from delivery.errors import REFUSALS
 from delivery.journal import Journal
 from delivery.redaction import redact
 from delivery.report import Outcome
@@ -59,7 +59,7 @@ def reported(
                 outcome = Outcome.SUPERSEDED
             else:
                 outcome = work(target, journal)
-    except (Refused, BadRequest, ConfigurationError) as error:
+    except REFUSALS as error:
         journal.fail(error)
         outcome = Outcome.FAILED if journal.touched else Outcome.REFUSED
     except Exception as error:

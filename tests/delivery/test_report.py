@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from delivery.errors import HostScriptFailed
+from delivery.failure import Failure
 from delivery.health import Health, Probe, Verdict
-from delivery.report import Failure, Outcome, Report, StageTime, health_section
+from delivery.report import Outcome, Report, StageTime, health_section
 from delivery.restoration import Restoration
 from delivery.rollout import Bundle, HostOutcome
 
