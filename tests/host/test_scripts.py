@@ -53,7 +53,13 @@ def clone(machine: Machine, origin: WorkingRepository) -> Path:
 
 
 def sync(machine: Machine, clone: Path, revision: str) -> Ran:
-    return machine.run_file("sync", TT_CLONE=str(clone), TT_REVISION=revision, TT_BRANCH="develop")
+    return machine.run_file(
+        "sync",
+        TT_CLONE=str(clone),
+        TT_REVISION=revision,
+        TT_BRANCH="develop",
+        TT_GIT_URL="https://github.com/tt/app.git",
+    )
 
 
 def test_the_clone_is_brought_to_exactly_the_released_revision(
@@ -124,9 +130,10 @@ def test_a_clone_that_git_may_not_change_fails_with_gits_words(
 
 
 def test_a_host_without_a_clone_says_how_to_make_one(machine: Machine) -> None:
-    ran = sync(machine, machine.root / "none", REVISION)
+    folder = machine.root / "none"
+    ran = sync(machine, folder, REVISION)
     assert "there is no git clone" in ran.result["failed"]
-    assert ran.result["next"].startswith("sudo git clone")
+    assert ran.result["next"] == f"sudo git clone https://github.com/tt/app.git {folder}"
 
 
 def test_the_clone_is_declared_safe_once(
