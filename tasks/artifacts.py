@@ -9,6 +9,7 @@ from prefect.cache_policies import NO_CACHE
 from delivery.checks import Check, checks_section, worst
 from delivery.health import Health
 from delivery.host_state import RunningContainer
+from delivery.host_steps import HostStep
 from delivery.image import Image
 from delivery.markdown import code, table
 from delivery.mending import Diagnosis
@@ -73,6 +74,16 @@ def publish_diagnosis(environment: str, diagnosis: Diagnosis) -> None:
         diagnosis.as_markdown(),
         key=f"diagnosis-{environment}",
         description=f"{diagnosis.outcome}: {diagnosis.headline}",
+    )
+
+
+def publish_steps(environment: str, steps: Sequence[HostStep]) -> None:
+    """Every script that ran on a host, in the order in which they ended."""
+    failed = sum(step.ended == "failed" for step in steps)
+    create_table_artifact(
+        [step.row(environment) for step in steps],
+        key=f"steps-{environment}",
+        description=f"What ran on the hosts of {environment}: {len(steps)} steps, {failed} failed",
     )
 
 
