@@ -10,7 +10,8 @@ from delivery.checks import Check, checks_section, reportable
 from delivery.failure import Failure, failure_section
 from delivery.findings import Finding, findings_section
 from delivery.health import Health
-from delivery.markdown import code, escape, link, table
+from delivery.image import page_of
+from delivery.markdown import code, code_link, escape, link, table
 from delivery.receipt import receipt_section
 from delivery.restoration import Restoration, restoration_section
 from delivery.rollout import HostOutcome
@@ -155,7 +156,7 @@ class Report:
         rows = {
             "Version": change if self.version else "",
             "Revision": code(self.revision),
-            "Image": code(self.image),
+            "Image": code_link(page_of(self.image), self.image),
             "Release": link(self.release_url, self.release_url),
             "By": escape(f"{self.actor}, {self.reason}" if self.reason else self.actor),
             "Started": self.started.strftime("%Y-%m-%d %H:%M:%S %Z"),

@@ -10,8 +10,8 @@ from delivery.checks import Check, checks_section, worst
 from delivery.health import Health
 from delivery.host_state import RunningContainer
 from delivery.host_steps import HostStep
-from delivery.image import Image
-from delivery.markdown import code, table
+from delivery.image import Image, page_of
+from delivery.markdown import code, code_link, table
 from delivery.mending import Diagnosis
 from delivery.report import Report, health_section
 
@@ -39,7 +39,7 @@ def publish_image(environment: str, image: Image, *, seconds: float) -> None:
     rows = [
         ("Repository", code(image.repository)),
         ("Tag", code(image.tag)),
-        ("Digest", code(image.digest)),
+        ("Digest", code_link(page_of(image.reference), image.digest)),
         ("Built", f"in {seconds:.1f} s" if image.built else "earlier; found in the registry"),
         ("Pull", code(f"docker pull {image.reference}")),
     ]

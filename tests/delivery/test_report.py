@@ -85,6 +85,13 @@ def test_a_person_finds_what_where_from_to_by_whom_and_how_long() -> None:
         assert fact in text, fact
 
 
+def test_the_image_leads_to_where_it_can_be_looked_at() -> None:
+    assert f"| Image | [`{GOOD.image}`](https://{GOOD.image}) |" in GOOD.as_markdown()
+    local = f"localhost:5000/a/b@{GOOD.digest}"
+    page = f"http://localhost:5000/v2/a/b/manifests/{GOOD.digest}"
+    assert f"| Image | [`{local}`]({page}) |" in replace(GOOD, image=local).as_markdown()
+
+
 def test_the_disk_that_was_freed_is_said_where_it_was_gained() -> None:
     text = replace(GOOD, freed={"a": 15_257_600, "b": 0}).as_markdown()
     assert "| Freed | 15\\.3 MB on a |" in text
