@@ -263,7 +263,7 @@ def translate(error: ClientError | BotoCoreError, doing: str) -> DeliveryError:
         if kind in _INCOMPLETE:
             return ConfigurationError(
                 f"The AWS settings are incomplete ({kind}) while {doing}.",
-                next_command="python -m deployments.register ENVIRONMENT",
+                next_command="Complete them in the environment's file, and register it again.",
             )
         if isinstance(error, HTTPClientError | ConnectionError | IncompleteReadError):
             return HostUnreachable(f"AWS did not answer while {doing}: {kind}.")

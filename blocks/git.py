@@ -242,7 +242,11 @@ class SourceRepository:
                 keep_open=keep_open,
             )
         except subprocess.TimeoutExpired:
-            raise SourceUnavailable(f"git {arguments[0]} took too long.", where=self._url) from None
+            raise SourceUnavailable(
+                f"git {arguments[0]} took too long.",
+                where=self._url,
+                next_command=f"git ls-remote {self._url}",
+            ) from None
         if done.status:
             raise self._refusal(arguments[0], done.noise, network=network)
         return done.output
@@ -267,8 +271,20 @@ class SourceRepository:
                 last_words=words,
                 next_command="Check the URL and the token of the environment's GitHub block.",
             )
-        kind = SourceUnavailable if network else SourceError
-        return kind(f"git {verb} failed.", where=self._url, last_words=words)
+        if not network:
+            return SourceError(f"git {verb} failed.", where=self._url, last_words=words)
+        return SourceUnavailable(
+            f"git {verb} failed: {_reason_in(words)}",
+            where=self._url,
+            last_words=words,
+            next_command=f"git ls-remote {self._url}",
+        )
+
+
+def _reason_in(said: str) -> str:
+    """The line with which git gave up; what follows it is advice."""
+    fatal = (line for line in said.splitlines() if line.startswith("fatal: "))
+    return next(fatal, "it did not say why")
 
 
 def _as_variables(settings: Mapping[str, str]) -> dict[str, str]:

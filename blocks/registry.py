@@ -46,10 +46,8 @@ class Registry:
     ) -> None:
         self._repository = repository
         self._credentials = (username, password)
-        host = repository.registry
-        scheme = "http" if host.split(":")[0] in ("localhost", "127.0.0.1") else "https"
         self._client = httpx.Client(
-            base_url=f"{scheme}://{host}/v2/{repository.path}",
+            base_url=repository.api_url,
             timeout=httpx.Timeout(20.0, connect=5.0),
             transport=transport,
             verify=trusted(),

@@ -99,6 +99,10 @@ class Refused(DeliveryError):
     """The state of the world forbids it now; nothing was touched."""
 
 
+REFUSALS = (BadRequest, ConfigurationError, Refused)
+"""What asking again would not change; nothing was touched."""
+
+
 class SourceError(DeliveryError):
     """git or GitHub would not do what was asked."""
 

@@ -31,12 +31,18 @@ def judged(
 
 
 def machine_checks(
-    host: str, facts: PreflightHost, policy: PreflightPolicy, *, image: ImageSight | None
+    host: str,
+    facts: PreflightHost,
+    policy: PreflightPolicy,
+    *,
+    image: ImageSight | None,
+    environment: str,
 ) -> Iterator[Check]:
     """The disk first: a full one stops the engine, and that everything else."""
     engine = facts.engine
     if engine is not None:
-        yield from _disks(host, engine, policy, image, has_it=_has(facts, image))
+        mend = f"python -m flows.diagnose --environment {environment} --fix"
+        yield from _disks(host, engine, policy, image, has_it=_has(facts, image), mend=mend)
     if engine is None or not engine.version:
         yield judged(
             "engine", host, "", problem="the Docker engine does not answer",
@@ -97,6 +103,7 @@ def _disks(
     image: ImageSight | None,
     *,
     has_it: bool,
+    mend: str,
 ) -> Iterator[Check]:
     places = [line.split() for line in engine.disks or ()]
     if not places:
@@ -109,7 +116,7 @@ def _disks(
         "disk", host, f"{int(free) / _GB:.1f} GB free on {mount}",
         problem="" if int(free) >= needed else
         f"{int(free) / _GB:.2f} GB free on {mount}, {needed / _GB:.1f} GB needed{why}",
-        remedy="python -m flows.diagnose --environment ENVIRONMENT --fix   # runbook: DiskFilling",
+        remedy=f"{mend}   # runbook: DiskFilling",
     )  # fmt: skip
     yield _inodes(host, places, policy)
 
@@ -147,13 +154,13 @@ def clock_check(host: str, clock: float, *, sent: float, answered: float, limit:
 
 
 def clone_checks(
-    host: str, clone: CloneSight, path: str, policy: PreflightPolicy
+    host: str, clone: CloneSight, path: str, policy: PreflightPolicy, *, url: str
 ) -> Iterator[Check]:
     """Is the clone there, as git left it, and is its remote to be reached?"""
     if not clone.exists:
         yield judged(
             "git clone", host, "", problem=f"there is no git clone at {path}",
-            remedy=f"sudo git clone <repository> {path}",
+            remedy=f"sudo git clone {url} {path}",
         )  # fmt: skip
         return
     edited = ", ".join(clone.edited[:10])

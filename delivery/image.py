@@ -33,6 +33,12 @@ class ImageRepository:
             )
         return cls(match["registry"], match["path"])
 
+    @property
+    def api_url(self) -> str:
+        """The repository in the registry's API; on loopback without TLS, as Docker itself does."""
+        local = self.registry.split(":")[0] in ("localhost", "127.0.0.1")
+        return f"{'http' if local else 'https'}://{self.registry}/v2/{self.path}"
+
     def __str__(self) -> str:
         return f"{self.registry}/{self.path}"
 
@@ -55,6 +61,23 @@ class Image:
     def reference(self) -> str:
         """What a host pulls: it can never come to mean another image."""
         return f"{self.repository}@{self.digest}"
+
+
+def page_of(reference: str) -> str:
+    """Where a person can look at an image that is named by digest; empty for anything else.
+
+    GHCR leads from the image's own address to its page; of other registries it is the manifest.
+    """
+    name, _, digest = reference.partition("@")
+    try:
+        repository = ImageRepository.parse(name)
+    except BadRequest:
+        return ""
+    if not is_digest(digest):
+        return ""
+    if repository.registry == "ghcr.io":
+        return f"https://{reference}"
+    return f"{repository.api_url}/manifests/{digest}"
 
 
 def image_tag(tag: str) -> str:

@@ -6,13 +6,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 
 from delivery.checks import Check
+from delivery.failure import Failure
 from delivery.findings import Finding
 from delivery.health import Health
 from delivery.host_state import HostState
 from delivery.image import Image
 from delivery.redaction import redact
 from delivery.released import Release
-from delivery.report import Failure, Outcome, Report, StageTime
+from delivery.report import Outcome, Report, StageTime
 from delivery.restoration import Restoration
 from delivery.rollout import Bundle, HostOutcome, Rollout, changed_services
 from delivery.stack_plan import StackPlan

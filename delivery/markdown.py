@@ -38,6 +38,12 @@ def link(url: str, text: str) -> str:
     return f"[{escape(text)}]({url})"
 
 
+def code_link(url: str, text: str) -> str:
+    """Inline code that leads to an http(s) URL; without such a one it is only code."""
+    shown = code(text)
+    return f"[{shown}]({url})" if shown and _URL.fullmatch(url) else shown
+
+
 def escape(text: str) -> str:
     """``text`` on one line, with everything that Markdown or HTML would act upon literal."""
     line = _ACTING.sub(r"\\\g<0>", " ".join(text.split()))

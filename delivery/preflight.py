@@ -61,6 +61,7 @@ class Site:
     config: str
     image: str
     registry_user: str
+    git_url: str
 
     @property
     def scope(self) -> str:
@@ -96,7 +97,9 @@ def host_checks(
     Without ``needs`` nothing is said of variables and ports: no revision's files were read.
     """
     return [
-        *machine_checks(sight.host, sight.facts, site.policy, image=image),
+        *machine_checks(
+            sight.host, sight.facts, site.policy, image=image, environment=site.environment
+        ),
         *_secrets(sight, site, needs, now),
         *_the_rest(sight, site, needs, now),
         *drift_checks(
@@ -115,7 +118,7 @@ def _secrets(
     host, facts, secrets = sight.host, sight.facts, sight.facts.secrets
     if facts.token is not None:
         yield from token_checks(host, facts.token, site.layout.token_file)
-    yield doppler_check(host, facts, site.project, site.config)
+    yield doppler_check(host, facts, site.project, site.config, path=site.layout.token_file)
     if secrets is None or secrets.state != "ok":
         return
     if needs is not None:
@@ -143,7 +146,8 @@ def _the_rest(
         limit=site.policy.clock_skew_seconds,
     )  # fmt: skip
     if facts.clone is not None:
-        yield from clone_checks(host, facts.clone, site.layout.clone, site.policy)
+        path = site.layout.clone
+        yield from clone_checks(host, facts.clone, path, site.policy, url=site.git_url)
     if needs is not None and facts.ports is not None:
         yield port_check(host, facts, needs.ports)
     for line in facts.certificates or ():

@@ -19,3 +19,8 @@ class Release:
     url: str
     created: bool
     reason: str
+
+    @property
+    def previous_version(self) -> str:
+        """The version of the tag before, without the prefix that both have."""
+        return self.previous_tag.removeprefix(self.tag.removesuffix(self.version))

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from delivery.checks import Check, checks_section, reportable
-from delivery.errors import DeliveryError
+from delivery.failure import Failure, failure_section
 from delivery.findings import Finding, findings_section
 from delivery.health import Health
-from delivery.markdown import code, escape, fenced, link, table
+from delivery.image import page_of
+from delivery.markdown import code, code_link, escape, link, table
 from delivery.receipt import receipt_section
-from delivery.redaction import redact
 from delivery.restoration import Restoration, restoration_section
 from delivery.rollout import HostOutcome
 from delivery.stack_plan import StackPlan, stack_plan_section
@@ -62,30 +62,6 @@ class StageTime:
     stage: str
     seconds: float
     note: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Failure:
-    """A failed stage in an operator's words; free of secrets."""
-
-    stage: str
-    message: str
-    where: str = ""
-    last_words: str = ""
-    next_command: str = ""
-
-    @classmethod
-    def of(cls, stage: str, error: BaseException) -> "Failure":
-        """Read a failure off an exception; anything that is not ours shows its type."""
-        if isinstance(error, DeliveryError):
-            return cls(
-                stage,
-                redact(error.message),
-                redact(error.where),
-                redact(error.last_words),
-                redact(error.next_command),
-            )
-        return cls(stage, redact(f"{type(error).__name__}: {error}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +129,7 @@ class Report:
             "duration_seconds": round(self.duration_seconds, 3),
             "stages": {stage.stage: round(stage.seconds, 3) for stage in self.stages},
             "health": str(self.health.verdict) if self.health.probes else "",
-            "failure": _failure_as_json(self.failure),
+            "failure": self.failure.as_json() if self.failure else None,
             "findings": [finding.as_json() for finding in self.findings],
             "preflight": [check.as_json() for check in reportable(self.checks)],
         }
@@ -164,7 +140,7 @@ class Report:
             f"# {self.outcome}: {self.headline}",
             findings_section(self.findings),
             self._facts(),
-            _failure_section(self.failure),
+            failure_section(self.failure),
             checks_section("Preflight", reportable(self.checks)),
             restoration_section(self.restored),
             health_section(self.health),
@@ -180,7 +156,7 @@ class Report:
         rows = {
             "Version": change if self.version else "",
             "Revision": code(self.revision),
-            "Image": code(self.image),
+            "Image": code_link(page_of(self.image), self.image),
             "Release": link(self.release_url, self.release_url),
             "By": escape(f"{self.actor}, {self.reason}" if self.reason else self.actor),
             "Started": self.started.strftime("%Y-%m-%d %H:%M:%S %Z"),
@@ -238,31 +214,6 @@ def _fate(host: HostOutcome, outcome: Outcome) -> str:
     if host.failure:
         return f"**{'kept the release before' if outcome.succeeded else 'did not get there'}**"
     return "runs it" if outcome.succeeded else "took it over"
-
-
-def _failure_as_json(failure: Failure | None) -> Mapping[str, str] | None:
-    if failure is None:
-        return None
-    return {
-        "stage": failure.stage,
-        "message": failure.message,
-        "where": failure.where,
-        "last_words": failure.last_words,
-        "next_command": failure.next_command,
-    }
-
-
-def _failure_section(failure: Failure | None) -> str:
-    if failure is None:
-        return ""
-    lines = [f"## What failed: {escape(failure.stage)}", escape(failure.message)]
-    if failure.where:
-        lines.append(f"Where: {code(failure.where)}")
-    if failure.last_words:
-        lines.append("The last words were:\n\n" + fenced(failure.last_words))
-    if failure.next_command:
-        lines.append("Next, type:\n\n" + fenced(failure.next_command))
-    return "\n\n".join(lines)
 
 
 def health_section(health: Health) -> str:

@@ -1,5 +1,6 @@
 """A rollout as a decision: what shall run, what runs, and the way back."""
 
+import shlex
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -176,10 +177,13 @@ def ways_back_now(states: Sequence[HostState]) -> tuple[str, ...]:
     return tuple(bundle.tag for bundle in _common_ways_back(states)) if states else ()
 
 
-def choose_way_back(states: Sequence[HostState], wanted: str | None) -> Bundle:
+def choose_way_back(
+    states: Sequence[HostState], wanted: str | None, *, environment: str, tag_prefix: str
+) -> Bundle:
     """The retained release to go back to: by version or tag, else the one before the running.
 
-    Raises Refused, naming what there is, unless every host has it in its own record.
+    Raises Refused, naming what there is and how to deploy what there is not, unless every host
+    has it in its own record.
     """
     common = _common_ways_back(states)
     for bundle in common:
@@ -189,8 +193,16 @@ def choose_way_back(states: Sequence[HostState], wanted: str | None) -> Bundle:
     raise Refused(
         f"There is no way back to {wanted or 'an earlier release'}; there is: {there}.",
         where=", ".join(state.host for state in states),
-        next_command="python -m flows.deploy --environment ENVIRONMENT --revision TAG",
+        next_command=_instead_of_a_way_back(wanted, environment, tag_prefix),
     )
+
+
+def _instead_of_a_way_back(wanted: str | None, environment: str, tag_prefix: str) -> str:
+    """The command that deploys what was wanted, or that shows what could be."""
+    if not wanted:
+        return f"python -m flows.history --environment {environment}"
+    tag = tag_prefix + wanted.removeprefix(tag_prefix)
+    return f"python -m flows.deploy --environment {environment} --revision {shlex.quote(tag)}"
 
 
 def _common_ways_back(states: Sequence[HostState], running: str | None = None) -> list[Bundle]:

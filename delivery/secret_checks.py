@@ -47,17 +47,21 @@ def _line_ends(host: str, token: TokenSight, path: str) -> Iterator[Check]:
         )  # fmt: skip
 
 
-def doppler_check(host: str, facts: PreflightHost, project: str, config: str) -> Check:
+def doppler_check(
+    host: str, facts: PreflightHost, project: str, config: str, *, path: str
+) -> Check:
     """Whether Doppler lets this token read this config; if not, which of the reasons it is."""
     secrets, where = facts.secrets, f"{project}/{config}"
     if secrets is not None and secrets.state == "ok":
         return judged("doppler", host, f"{len(secrets.names)} names in {where}")
-    problem, remedy = _why_not(facts, secrets, where)
+    problem, remedy = _why_not(facts, secrets, where, path)
     return judged("doppler", host, "", problem=problem, remedy=remedy)
 
 
-def _why_not(facts: PreflightHost, secrets: SecretsSight | None, where: str) -> tuple[str, str]:
-    ask = "sudo bash -c 'DOPPLER_TOKEN=$(tr -d \"\\r\\n\" < TOKEN_FILE) doppler me'"
+def _why_not(
+    facts: PreflightHost, secrets: SecretsSight | None, where: str, path: str
+) -> tuple[str, str]:
+    ask = f"sudo bash -c 'DOPPLER_TOKEN=$(tr -d \"\\r\\n\" < {path}) doppler me'"
     if secrets is None:
         return "what the token opens could not be seen", ask
     if secrets.state == "no token":

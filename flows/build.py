@@ -26,12 +26,11 @@ def main(arguments: list[str]) -> int:
     image = build(options.environment, options.revision)
     answer = {
         "outcome": "BUILT" if image.built else "UNCHANGED",
-        "environment": options.environment,
         "tag": image.tag,
         "digest": image.digest,
         "image": image.reference,
     }
-    return end_process(answer, succeeded=True, as_json=options.json, text=image.reference)
+    return end_process(answer, options, succeeded=True, text=image.reference)
 
 
 if __name__ == "__main__":

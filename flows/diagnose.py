@@ -80,8 +80,8 @@ def main(arguments: list[str]) -> int:
     diagnosis = diagnosis_of(cast("State[Any]", state))
     return end_process(
         diagnosis.as_json(),
+        options,
         succeeded=not diagnosis.left,
-        as_json=options.json,
         text=diagnosis.as_markdown(),
     )
 

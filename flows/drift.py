@@ -131,8 +131,8 @@ def main(arguments: list[str]) -> int:
     found = drift(options.environment)
     return end_process(
         found.as_json(),
+        options,
         succeeded=found.outcome is DriftOutcome.CLEAN,
-        as_json=options.json,
         text=checks_section("Drift", found.checks),
     )
 

@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+import time
 from collections.abc import Callable, Mapping
 from typing import Any, cast
 
@@ -14,11 +15,13 @@ from prefect.settings import PREFECT_API_URL
 from prefect.states import Cancelled, Completed, Failed
 
 from blocks.environment import ENVIRONMENT_NAME
+from delivery.answer import answer_of_failure, whole_answer
 from delivery.errors import BadRequest, DeliveryError, PrefectUnavailable
 from delivery.plot import in_words
 from delivery.report import Outcome, Report
 from flows.watched import watched
 
+_NO_PARAMETERS = ("json", "began")
 _DEFAULTS = {"revision": "head of the branch", "to": "the release before"}
 
 
@@ -62,43 +65,74 @@ def report_of(state: State[Any]) -> Report:
     raise DeliveryError(f"The run ended as {state.name} without a report.")
 
 
-def end_process(answer: Mapping[str, Any], *, succeeded: bool, as_json: bool, text: str) -> int:
-    """Print the answer, as text or as one JSON object last, and give the exit status."""
-    print(json.dumps(answer, ensure_ascii=False) if as_json else in_words(text))
+def end_process(
+    answer: Mapping[str, Any], options: argparse.Namespace, *, succeeded: bool, text: str
+) -> int:
+    """Print the answer, as text or as one JSON object last, and give the exit status.
+
+    The object has all that programs are promised; ``options`` are those of ``command_line``.
+    """
+    if options.json:
+        seconds = time.monotonic() - options.began
+        _print_json(whole_answer(answer, environment=options.environment, seconds=seconds))
+    else:
+        print(in_words(text))
     return 0 if succeeded else 1
+
+
+def _print_json(answer: Mapping[str, Any]) -> None:
+    print(json.dumps(answer, ensure_ascii=False))
 
 
 def run_reported(of: Flow[..., Any], options: argparse.Namespace) -> int:
     """Run a flow that ends in a report, with the command line's options as its parameters."""
-    given = {name: value for name, value in vars(options).items() if name != "json"}
+    given = {name: value for name, value in vars(options).items() if name not in _NO_PARAMETERS}
     state = cast("State[Any]", of(**given, return_state=True))
     report = report_of(state)
     return end_process(
         report.as_json(),
+        options,
         succeeded=report.outcome.succeeded,
-        as_json=options.json,
         text=report.as_markdown(),
     )
 
 
 def run_command(main: Callable[[list[str]], int]) -> None:
-    """Run a flow's command line; an error of ours becomes its text and the right status."""
+    """Run a flow's command line; an error of ours becomes its text and the right status.
+
+    With ``--json`` any error becomes the JSON object, too.
+    """
+    began = time.monotonic()
     try:
         with watched():
             status = main(sys.argv[1:])
-    except (BadRequest, ParameterTypeError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        status = 2
-    except DeliveryError as error:
-        print(f"error: {error}", file=sys.stderr)
-        status = 1
-    except Exception:
-        away = _prefect_is_away()
-        if away is None:
+    except Exception as error:
+        ours = _as_ours(error)
+        _answer_failure(ours or error, seconds=time.monotonic() - began)
+        if ours is None:
             raise
-        print(f"error: {away}", file=sys.stderr)
-        status = 1
+        print(f"error: {ours}", file=sys.stderr)
+        status = 2 if isinstance(ours, BadRequest) else 1
     raise SystemExit(status)
+
+
+def _answer_failure(error: BaseException, *, seconds: float) -> None:
+    """Print the JSON object of a command that raised, if one was asked for."""
+    asked = argparse.ArgumentParser(add_help=False)
+    asked.add_argument("--environment", default="")
+    asked.add_argument("--json", action="store_true")
+    options, _ = asked.parse_known_args(sys.argv[1:])
+    if options.json:
+        _print_json(answer_of_failure(error, environment=options.environment, seconds=seconds))
+
+
+def _as_ours(error: Exception) -> DeliveryError | None:
+    """The error as one of ours, if it is one, or for want of the Prefect server."""
+    if isinstance(error, DeliveryError):
+        return error
+    if isinstance(error, ParameterTypeError):
+        return BadRequest(str(error))
+    return _prefect_is_away()
 
 
 def _prefect_is_away() -> PrefectUnavailable | None:
@@ -133,6 +167,7 @@ def command_line(description: str, module: str) -> argparse.ArgumentParser:
         "--environment", required=True, type=_environment_name, help="lab, staging, production, ..."
     )
     parser.add_argument("--json", action="store_true", help="print one JSON object last")
+    parser.set_defaults(began=time.monotonic())
     return parser
 
 

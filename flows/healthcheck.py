@@ -89,12 +89,11 @@ def main(arguments: list[str]) -> int:
     health = check_health(options.environment)
     answer = {
         "outcome": str(health.verdict).upper(),
-        "environment": options.environment,
         "probes": [dataclasses.asdict(probe) for probe in health.probes],
     }
     healthy = health.verdict is Verdict.HEALTHY
     text = health_section(health)
-    return end_process(answer, succeeded=healthy, as_json=options.json, text=text)
+    return end_process(answer, options, succeeded=healthy, text=text)
 
 
 if __name__ == "__main__":

@@ -52,9 +52,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--days", type=int, default=30, help="how far back; default: 30")
     options = parser.parse_args(arguments)
     told = history(options.environment, options.days)
-    return end_process(
-        told.as_json(), succeeded=True, as_json=options.json, text=told.as_markdown()
-    )
+    return end_process(told.as_json(), options, succeeded=True, text=told.as_markdown())
 
 
 if __name__ == "__main__":

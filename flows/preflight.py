@@ -94,7 +94,7 @@ def main(arguments: list[str]) -> int:
     state = cast("State[Any]", preflight(options.environment, options.revision, return_state=True))
     found = found_in(state)
     text = checks_section("Preflight", found.checks)
-    return end_process(found.as_json(), succeeded=found.passed, as_json=options.json, text=text)
+    return end_process(found.as_json(), options, succeeded=found.passed, text=text)
 
 
 if __name__ == "__main__":

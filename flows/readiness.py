@@ -8,7 +8,7 @@ from prefect import get_run_logger
 from blocks.aws_hosts import Host
 from blocks.environment import Environment
 from delivery.checks import Check
-from delivery.errors import AccessDenied, DeliveryError, RevisionNotFound
+from delivery.errors import DeliveryError, SourceError
 from delivery.host_state import HostState
 from delivery.journal import Journal
 from delivery.needs import Needs
@@ -48,11 +48,13 @@ def survey(
 
 
 def _revision(target: Environment, revision: str | None) -> tuple[str, Needs | DeliveryError]:
+    """The commit and what it needs; GitHub that stays away is an answer like a missing commit."""
+    sha = ""
     try:
         sha = find_revision(target, revision)
-    except (RevisionNotFound, AccessDenied) as error:
-        return "", error
-    return sha, read_needs(target, sha)
+        return sha, read_needs(target, sha)
+    except SourceError as error:
+        return sha, error
 
 
 def ready_to_deploy(

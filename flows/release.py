@@ -41,16 +41,16 @@ def main(arguments: list[str]) -> int:
     done = "PLANNED" if options.dry_run else "RELEASED"
     answer = {
         "outcome": done if made.created else "UNCHANGED",
-        "environment": options.environment,
         "version": made.version,
-        "previous_version": made.previous_tag,
+        "previous_version": made.previous_version,
         "revision": made.sha,
         "tag": made.tag,
+        "previous_tag": made.previous_tag,
         "url": made.url,
         "reason": made.reason,
     }
     text = f"{made.tag}  {made.reason}\n\n{made.notes}"
-    return end_process(answer, succeeded=True, as_json=options.json, text=text)
+    return end_process(answer, options, succeeded=True, text=text)
 
 
 if __name__ == "__main__":

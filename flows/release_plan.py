@@ -9,9 +9,13 @@ import datetime
 import json
 import os
 import sys
+import time
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from blocks.local_clone import LocalClone
+from delivery.answer import answer_of_failure, whole_answer
 from delivery.errors import BadRequest, DeliveryError
 from delivery.notes import notes_for_people, notes_of_release, without_unseen
 from delivery.release import ReleasePlan, ReleasePolicy, plan_release
@@ -21,14 +25,22 @@ from delivery.release_reading import commits_read, tags_read
 def main(arguments: list[str]) -> int:
     """Print the plan and its notes. 0 if something is or may be released, else 1 (2: usage)."""
     options = _command_line().parse_args(arguments)
+    began = time.monotonic()
     try:
         clone = LocalClone(Path.cwd())
         plan = plan_here(clone, options)
         notes = _notes(clone, plan, options)
+        text = f"{plan.tag}  {plan.reason}\n\n{notes}"
+        if options.json:
+            told = {**_told(plan, notes), "revision": clone.resolve(options.revision)}
+            text = _as_json(whole_answer(told, environment="", seconds=time.monotonic() - began))
     except (DeliveryError, ValueError) as error:
+        if options.json:
+            seconds = time.monotonic() - began
+            _print(_as_json(answer_of_failure(error, environment="", seconds=seconds)))
         print(without_unseen(str(error)), file=sys.stderr)
         return 2 if isinstance(error, BadRequest | ValueError) else 1
-    _print(_as_json(plan, notes) if options.json else f"{plan.tag}  {plan.reason}\n\n{notes}")
+    _print(text)
     return 0 if plan.tag else 1
 
 
@@ -87,8 +99,12 @@ def _print(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def _as_json(plan: ReleasePlan, notes: str) -> str:
-    answer = {
+def _as_json(answer: Mapping[str, Any]) -> str:
+    return json.dumps(answer, ensure_ascii=False)
+
+
+def _told(plan: ReleasePlan, notes: str) -> dict[str, Any]:
+    return {
         "outcome": "PLANNED" if plan.creates_tag else "UNCHANGED",
         "version": plan.version,
         "tag": plan.tag,
@@ -100,7 +116,6 @@ def _as_json(plan: ReleasePlan, notes: str) -> str:
         "reason": plan.reason,
         "notes": notes,
     }
-    return json.dumps(answer, ensure_ascii=False)
 
 
 def _command_line() -> argparse.ArgumentParser:

@@ -10,7 +10,7 @@ from prefect import get_run_logger, runtime
 from prefect.client.schemas.objects import State
 
 from blocks.environment import Environment, load_environment
-from delivery.errors import BadRequest, ConfigurationError, Refused
+from delivery.errors import REFUSALS
 from delivery.journal import Journal
 from delivery.redaction import redact
 from delivery.report import Outcome
@@ -19,6 +19,7 @@ from flows.ending import end_with
 from tasks.artifacts import publish_report
 from tasks.environments import one_deploy_at_a_time, refuse_the_form_of_another, superseded_by
 from tasks.history import keep_for_history
+from tasks.host_steps import steps_published
 from tasks.notify import Announcer
 
 Work = Callable[[Environment, Journal], Outcome]
@@ -42,6 +43,21 @@ def reported(
     A failure is an outcome too: REFUSED if the hosts were not touched for a reason that
     asking again would not change, FAILED else.
     """
+    with steps_published(environment):
+        return _reported(
+            environment, work, actor=actor, reason=reason, first=first, announced=announced
+        )
+
+
+def _reported(
+    environment: str,
+    work: Work,
+    *,
+    actor: str,
+    reason: str,
+    first: Ask | None,
+    announced: bool,
+) -> State[Any]:
     journal = _opened(environment, actor, reason)
     target: Environment | None = None
     announcer: Announcer | None = None
@@ -59,7 +75,7 @@ def reported(
                 outcome = Outcome.SUPERSEDED
             else:
                 outcome = work(target, journal)
-    except (Refused, BadRequest, ConfigurationError) as error:
+    except REFUSALS as error:
         journal.fail(error)
         outcome = Outcome.FAILED if journal.touched else Outcome.REFUSED
     except Exception as error:

@@ -51,10 +51,9 @@ def main(arguments: list[str]) -> int:
     )
     answer = {
         "outcome": "PLANNED" if options.dry_run else "FORGOTTEN",
-        "environment": options.environment,
         **dataclasses.asdict(account),
     }
-    return end_process(answer, succeeded=True, as_json=options.json, text=account.as_markdown())
+    return end_process(answer, options, succeeded=True, text=account.as_markdown())
 
 
 if __name__ == "__main__":

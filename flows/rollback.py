@@ -38,7 +38,9 @@ def rollback(
             ready = ready_hosts(target, journal, Purpose.GO_BACK)
             hosts, states = ready.hosts, ready.states
         with journal.stage("choose the way back"):
-            bundle = choose_way_back(states, to)
+            bundle = choose_way_back(
+                states, to, environment=target.name, tag_prefix=target.tag_prefix
+            )
             image = check_image_is_there(target, states, bundle)
             journal.note_bundle(bundle, image)
         plan = plan_rollout(

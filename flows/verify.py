@@ -70,11 +70,10 @@ def main(arguments: list[str]) -> int:
     verified = worst(checks) is not Level.FAIL
     answer = {
         "outcome": "VERIFIED" if verified else "NOT_VERIFIED",
-        "environment": options.environment,
         "checks": [check.as_json() for check in checks],
     }
     text = checks_section(_HEADING, checks)
-    return end_process(answer, succeeded=verified, as_json=options.json, text=text)
+    return end_process(answer, options, succeeded=verified, text=text)
 
 
 if __name__ == "__main__":

@@ -28,8 +28,8 @@ def main(arguments: list[str]) -> int:
     parser = command_line("Ask for a deploy if the branch has moved.", "flows.watch")
     options = parser.parse_args(arguments)
     answer = watch(options.environment)
-    said = {"outcome": "WATCHED", "environment": options.environment, "answer": answer}
-    return end_process(said, succeeded=True, as_json=options.json, text=answer)
+    said = {"outcome": "WATCHED", "answer": answer}
+    return end_process(said, options, succeeded=True, text=answer)
 
 
 if __name__ == "__main__":

@@ -7,9 +7,10 @@ from prefect import get_run_logger
 from blocks.aws_hosts import Host
 from blocks.environment import Environment
 from delivery.errors import DeliveryError, HostError
+from delivery.failure import Failure
 from delivery.health import Verdict
 from delivery.journal import Journal
-from delivery.report import Failure, Outcome
+from delivery.report import Outcome
 from delivery.rollout import Bundle, HostOutcome, RolloutPlan
 from delivery.stack_plan import StackPlan
 from flows.healthcheck import check_health

@@ -3,7 +3,7 @@
 # shellcheck source=host/lib.sh
 [ -n "${tt_log:-}" ] || . "$(dirname "$0")/lib.sh"
 open_log
-need TT_CLONE TT_REVISION TT_BRANCH
+need TT_CLONE TT_REVISION TT_BRANCH TT_GIT_URL
 take_lock
 
 # The clone may belong to another user than root; git wants that said.
@@ -11,7 +11,7 @@ git config --global --get-all safe.directory | grep -qxF "$TT_CLONE" ||
     git config --global --add safe.directory "$TT_CLONE"
 
 [ -d "$TT_CLONE/.git" ] || fail "there is no git clone at $TT_CLONE" \
-    "sudo git clone <repository> $TT_CLONE"
+    "sudo git clone $TT_GIT_URL $TT_CLONE"
 cd "$TT_CLONE"
 # Git leaves its lock behind when it is killed or its machine loses power, and then refuses for good.
 git_lock=$TT_CLONE/.git/index.lock

@@ -9,8 +9,9 @@ from prefect.cache_policies import NO_CACHE
 from delivery.checks import Check, checks_section, worst
 from delivery.health import Health
 from delivery.host_state import RunningContainer
-from delivery.image import Image
-from delivery.markdown import code, table
+from delivery.host_steps import HostStep
+from delivery.image import Image, page_of
+from delivery.markdown import code, code_link, table
 from delivery.mending import Diagnosis
 from delivery.report import Report, health_section
 
@@ -38,7 +39,7 @@ def publish_image(environment: str, image: Image, *, seconds: float) -> None:
     rows = [
         ("Repository", code(image.repository)),
         ("Tag", code(image.tag)),
-        ("Digest", code(image.digest)),
+        ("Digest", code_link(page_of(image.reference), image.digest)),
         ("Built", f"in {seconds:.1f} s" if image.built else "earlier; found in the registry"),
         ("Pull", code(f"docker pull {image.reference}")),
     ]
@@ -73,6 +74,16 @@ def publish_diagnosis(environment: str, diagnosis: Diagnosis) -> None:
         diagnosis.as_markdown(),
         key=f"diagnosis-{environment}",
         description=f"{diagnosis.outcome}: {diagnosis.headline}",
+    )
+
+
+def publish_steps(environment: str, steps: Sequence[HostStep]) -> None:
+    """Every script that ran on a host, in the order in which they ended."""
+    failed = sum(step.ended == "failed" for step in steps)
+    create_table_artifact(
+        [step.row(environment) for step in steps],
+        key=f"steps-{environment}",
+        description=f"What ran on the hosts of {environment}: {len(steps)} steps, {failed} failed",
     )
 
 

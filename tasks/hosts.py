@@ -21,6 +21,7 @@ from delivery.host_state import (
     SyncedSource,
     host_state,
 )
+from delivery.redaction import redact
 from delivery.rollout import Bundle, Rollout
 from delivery.stack_plan import StackPlan, plan_stack
 from tasks.retrying import BACKOFF_SECONDS, retried
@@ -68,7 +69,11 @@ def observe_hosts(target: Environment, hosts: Sequence[Host]) -> list[HostState]
 @task(name="sync source", task_run_name="sync source to {bundle.tag}", **_STEP)
 def sync_source(target: Environment, hosts: Sequence[Host], bundle: Bundle) -> None:
     """Bring each host's clone to exactly the released revision."""
-    inputs = {"TT_REVISION": bundle.revision, "TT_BRANCH": target.branch}
+    inputs = {
+        "TT_REVISION": bundle.revision,
+        "TT_BRANCH": target.branch,
+        "TT_GIT_URL": redact(target.clone_url),
+    }
     run_step(target, hosts, "sync", SyncedSource, inputs, target.timeouts.sync)
 
 

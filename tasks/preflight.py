@@ -255,4 +255,5 @@ def site_of(target: Environment) -> Site:
         config=target.doppler.config,
         image=target.image,
         registry_user=target.registry.username,
+        git_url=target.clone_url,
     )

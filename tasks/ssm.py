@@ -22,6 +22,7 @@ from delivery.errors import (
     TransientError,
 )
 from delivery.host_script import HostAnswer, compose_script, last_words_of, read_answer
+from tasks.host_steps import note_steps
 
 SCRIPTS = Path(__file__).parent.parent / "host"
 _SOURCED = re.compile(r'\. "\$\(dirname "\$0"\)/(\w+)\.sh"$', re.MULTILINE)
@@ -115,6 +116,25 @@ def run_script_on_each(
 
     ``on_end`` is called once for each host, as soon as the script is seen to have ended there.
     """
+    began = clock()
+    try:
+        answers = _run_on_each(door, hosts, run, kind, on_end, sleep, clock)
+    except DeliveryError as error:
+        note_steps(run.step, {host.name: error for host in hosts}, waited=clock() - began)
+        raise
+    note_steps(run.step, answers, waited=clock() - began)
+    return answers
+
+
+def _run_on_each(
+    door: HostDoor,
+    hosts: Sequence[Host],
+    run: ScriptRun,
+    kind: type[Answer],
+    on_end: Callable[[Host], None] | None,
+    sleep: Callable[[float], None],
+    clock: Callable[[], float],
+) -> dict[str, Answer | HostError]:
     inputs = {"TT_STEP": run.step, **run.inputs}
     script = compose_script(script_parts(run.step), inputs)
     sent = door.send(

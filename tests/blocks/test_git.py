@@ -595,8 +595,10 @@ class TestOverHttp:
     def test_a_server_that_is_down_may_come_back(self, tmp_path: Path) -> None:
         with GitServer(tmp_path, TOKEN).running() as server:
             gone = server.url
-        with pytest.raises(SourceUnavailable):
-            opened(f"{gone}/application.git", tmp_path).refresh()
+        url = f"{gone}/application.git"
+        with pytest.raises(SourceUnavailable, match=r"^git fetch failed: fatal: unable") as failure:
+            opened(url, tmp_path).refresh()
+        assert failure.value.next_command == f"git ls-remote {url}"
 
     def test_a_server_that_never_answers_is_given_up_with_all_of_gits_processes(
         self, tmp_path: Path

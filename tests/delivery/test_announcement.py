@@ -13,10 +13,11 @@ from delivery.announcement import (
     spoken_seconds,
 )
 from delivery.checks import Check, Level
+from delivery.failure import Failure
 from delivery.journal import Journal
 from delivery.notification import Weight
 from delivery.receipt import Receipt, Window
-from delivery.report import Failure, Outcome, Report
+from delivery.report import Outcome, Report
 from delivery.rollout import HostOutcome
 from tests.delivery.test_findings import STOPPED
 

@@ -29,7 +29,8 @@ def engine(**changes: Any) -> PreflightHost:
 
 
 def found(host: PreflightHost, image: ImageSight | None = IMAGE) -> dict[str, Check]:
-    return {check.name: check for check in machine_checks("h", host, POLICY, image=image)}
+    checks = machine_checks("h", host, POLICY, image=image, environment="lab")
+    return {check.name: check for check in checks}
 
 
 def failing(host: PreflightHost, image: ImageSight | None = IMAGE) -> dict[str, str]:
@@ -49,7 +50,7 @@ def test_a_healthy_host_passes_everything() -> None:
     "engine_facts", [None, {"version": "", "compose": "", "architecture": "x"}]
 )
 def test_of_an_engine_that_does_not_answer_no_version_is_asked(engine_facts: Any) -> None:
-    checks = list(machine_checks("h", facts(engine=engine_facts), POLICY, image=None))
+    checks = list(found(facts(engine=engine_facts), None).values())
     failed = [check.name for check in checks if check.level is Level.FAIL]
     assert failed == ["engine"]
     assert "docker version" not in {check.name for check in checks}
@@ -79,6 +80,7 @@ def test_an_image_for_another_platform_is_found_before_it_is_pulled() -> None:
 def test_ten_gigabytes_must_be_free_on_the_fullest_file_system() -> None:
     full = engine(disks=["/ 50000000000 9 1 10", "/var/lib/docker 9500000000 9 1 10"])
     assert failing(full) == {"disk": "9.50 GB free on /var/lib/docker, 10.0 GB needed"}
+    assert found(full)["disk"].remedy.startswith("python -m flows.diagnose --environment lab --fix")
 
 
 def test_a_full_disk_comes_before_the_engine_that_it_stops() -> None:
@@ -123,7 +125,8 @@ def test_the_clock_is_judged_by_when_one_asked_and_heard(clock: float, level: Le
 
 def clone(policy: PreflightPolicy = POLICY, **fields: Any) -> dict[str, Check]:
     sight = CloneSight.model_validate({"exists": True, "revision": "a" * 40, **fields})
-    return {check.name: check for check in clone_checks("h", sight, "/clone", policy)}
+    checks = clone_checks("h", sight, "/clone", policy, url="https://github.com/tt/app.git")
+    return {check.name: check for check in checks}
 
 
 def test_a_clean_clone_with_a_reachable_remote_passes() -> None:
@@ -138,7 +141,9 @@ def test_edited_files_are_named_and_the_environment_says_what_they_mean() -> Non
 
 
 def test_a_clone_that_is_missing_or_cut_off_fails() -> None:
-    assert {n: c.level for n, c in clone(exists=False).items()} == {"git clone": Level.FAIL}
+    missing = clone(exists=False)
+    assert {n: c.level for n, c in missing.items()} == {"git clone": Level.FAIL}
+    assert missing["git clone"].remedy == "sudo git clone https://github.com/tt/app.git /clone"
     away = clone(reachable=False, said="could not resolve host")["git remote"]
     assert (away.level, "could not resolve host" in away.evidence) == (Level.FAIL, True)
 

@@ -3,7 +3,7 @@ import datetime
 import pytest
 
 from delivery.errors import BadRequest
-from delivery.image import Image, ImageRepository, annotations, image_tag, is_digest
+from delivery.image import Image, ImageRepository, annotations, image_tag, is_digest, page_of
 
 
 @pytest.mark.parametrize(
@@ -46,6 +46,29 @@ def test_what_is_no_repository_is_refused_before_anything_is_built(text: str) ->
 def test_an_image_is_referred_to_by_digest_never_by_tag() -> None:
     image = Image("ghcr.io/a/b", "v1.0.0", "sha256:" + "0" * 64)
     assert image.reference == "ghcr.io/a/b@sha256:" + "0" * 64
+
+
+DIGEST = "sha256:" + "0" * 64
+
+
+@pytest.mark.parametrize(
+    ("name", "page"),
+    [
+        ("ghcr.io/a/b", f"https://ghcr.io/a/b@{DIGEST}"),
+        ("registry.example:443/a/b", f"https://registry.example:443/v2/a/b/manifests/{DIGEST}"),
+        ("localhost:5000/a/b", f"http://localhost:5000/v2/a/b/manifests/{DIGEST}"),
+        ("127.0.0.1:5000/a/b", f"http://127.0.0.1:5000/v2/a/b/manifests/{DIGEST}"),
+    ],
+)
+def test_a_person_can_look_at_an_image(name: str, page: str) -> None:
+    assert page_of(f"{name}@{DIGEST}") == page
+
+
+@pytest.mark.parametrize(
+    "reference", ["", "ghcr.io/a/b", "ghcr.io/a/b:v1", "ghcr.io/a/b@sha256:0", f"a/b@{DIGEST}"]
+)
+def test_what_is_not_named_by_digest_has_no_page(reference: str) -> None:
+    assert page_of(reference) == ""
 
 
 def test_a_git_tag_that_no_image_can_carry_is_refused() -> None:

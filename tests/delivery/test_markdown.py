@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from delivery.markdown import code, escape, fenced, link, table
+from delivery.markdown import code, code_link, escape, fenced, link, table
 
 PARSER = MarkdownIt("commonmark").enable("table")
 # What Markdown and HTML act upon, oftener than chance would bring it.
@@ -43,6 +43,19 @@ def test_escaped_text_reads_as_it_was_written_and_does_nothing(text: str) -> Non
 def test_code_is_one_piece_of_code_and_nothing_else(text: str) -> None:
     (piece,) = inline(code(text))
     assert (piece.type, piece.content) == ("code_inline", on_one_line(text))
+
+
+@given(hostile_text.filter(on_one_line))
+def test_code_that_leads_somewhere_is_one_link_around_it(text: str) -> None:
+    url = "https://ghcr.io/a/b@sha256:0"
+    opening, piece, closing = inline(code_link(url, text))
+    assert (opening.type, opening.attrs["href"], closing.type) == ("link_open", url, "link_close")
+    assert (piece.type, piece.content) == ("code_inline", on_one_line(text))
+
+
+@pytest.mark.parametrize(("url", "text"), [("", "a"), ("javascript:x", "a"), ("https://a.b", "")])
+def test_code_leads_nowhere_without_an_address_or_a_text(url: str, text: str) -> None:
+    assert code_link(url, text) == code(text)
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n"])

@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime
+import re
 from typing import Any
 
 import pytest
@@ -41,7 +42,8 @@ from tests.delivery.test_drift import IMAGE, seen
 
 NOW = datetime.datetime(2026, 11, 25, 12, tzinfo=datetime.UTC)
 LAYOUT = HostLayout(init_service="init")
-SITE = Site("lab", LAYOUT, PreflightPolicy(), "tt", "prd", "ghcr.io/tt/app", "tt-bot")
+GIT_URL = "https://github.com/tt/app.git"
+SITE = Site("lab", LAYOUT, PreflightPolicy(), "tt", "prd", "ghcr.io/tt/app", "tt-bot", GIT_URL)
 NEEDS = needs_of(SourceFiles("c.yml", "services: {app: {ports: ['8080:8080']}}", "app"))
 INSTANCE = instances_check(["h"])
 
@@ -100,6 +102,60 @@ def test_the_cause_is_the_first_thing_that_fails(changes: Any, first: str) -> No
         demand_none_failed(failed)
     assert refused.value.message.startswith(f"Preflight: {first}: ")
     assert refused.value.next_command == failed[0].remedy
+
+
+BROKEN: list[dict[str, Any]] = [
+    {
+        "tools": ["envsubst"],
+        "memory": 1,
+        "engine": {
+            "version": "20.0.0",
+            "compose": "2.0.0",
+            "architecture": "aarch64",
+            "disks": ["/ 1 100 1 100"],
+        },
+        "token": {"exists": True, "mode": "644", "owner": 7, "returns": 1, "newlines": 2},
+        "secrets": {
+            "state": "ok",
+            "names": [],
+            "ddl": ["DDL_AUTO destructive"],
+            "registry": {"login": "refused"},
+        },
+        "clone": {"exists": True, "revision": "a" * 40, "edited": ["x"], "reachable": False},
+        "ports": ["8080 nc"],
+        "certificates": ["1 /etc/a.pem", "0 /etc/b.pem"],
+        "record": [],
+    },
+    {"engine": None, "token": {"exists": False}, "clone": {"exists": False}, "secrets": None},
+    {"secrets": {"state": "no token"}, "token": {"exists": True, "mode": "600", "owner": 0}},
+    {"secrets": {"state": "silent", "said": "timeout"}},
+    {"secrets": {"state": "refused", "said": "Forbidden"}, "identity": {"accepted": True}},
+    {"secrets": {"state": "refused", "said": "no such project"}, "identity": {"accepted": True}},
+    {
+        "secrets": {
+            "state": "ok",
+            "names": ["GITHUB_TOKEN"],
+            "registry": {"login": "ok", "pull": 403},
+        }
+    },
+]
+
+
+def test_every_remedy_can_be_typed_as_it_stands() -> None:
+    unread = ConfigurationError("The compose file is not YAML.", next_command="git show")
+    no_push = GitHubAccess(push=False)
+    found = [
+        check
+        for facts in BROKEN
+        for revision in (NEEDS, unread)
+        for check in judged(sight(**facts), revision=revision, github=no_push, image=None)
+        if check.level is not Level.PASS
+    ]
+    names = {check.name for check in found}
+    assert {"disk", "git clone", "doppler", "token file", "variables", "schema", "ports"} <= names
+    placeholder = re.compile(r"\bENVIRONMENT\b|\bTOKEN_FILE\b|<\w+>|\bTAG\b")
+    assert [check.remedy for check in found if placeholder.search(check.remedy)] == []
+    assert [check.name for check in found if not check.remedy] == []
 
 
 def test_the_others_that_failed_are_counted() -> None:

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
 from delivery.errors import HostScriptFailed
+from delivery.failure import Failure
 from delivery.health import Health, Probe, Verdict
-from delivery.report import Failure, Outcome, Report, StageTime, health_section
+from delivery.report import Outcome, Report, StageTime, health_section
 from delivery.restoration import Restoration
 from delivery.rollout import Bundle, HostOutcome
 
@@ -82,6 +83,13 @@ def test_a_person_finds_what_where_from_to_by_whom_and_how_long() -> None:
         "| pass | actuator | TT-ec2-1 | HTTP 200 | 3 | 2.5 s |",
     ):
         assert fact in text, fact
+
+
+def test_the_image_leads_to_where_it_can_be_looked_at() -> None:
+    assert f"| Image | [`{GOOD.image}`](https://{GOOD.image}) |" in GOOD.as_markdown()
+    local = f"localhost:5000/a/b@{GOOD.digest}"
+    page = f"http://localhost:5000/v2/a/b/manifests/{GOOD.digest}"
+    assert f"| Image | [`{local}`]({page}) |" in replace(GOOD, image=local).as_markdown()
 
 
 def test_the_disk_that_was_freed_is_said_where_it_was_gained() -> None:

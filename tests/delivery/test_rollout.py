@@ -157,15 +157,19 @@ def test_the_services_that_changed_on_any_host_are_named_once() -> None:
 OLDER = Bundle("0.0.9", "v0.0.9", REVISION, "r/a/b@sha256:" + "9" * 64)
 
 
+def chosen(fleet: list[HostState], wanted: str | None) -> Bundle:
+    return choose_way_back(fleet, wanted, environment="lab", tag_prefix="v")
+
+
 def test_going_back_means_the_release_before_the_one_that_runs() -> None:
     fleet = [state(name, healthy=NEW, runs=NEW, earlier=[OLDER, OLD]) for name in "ab"]
-    assert choose_way_back(fleet, None) == OLD
+    assert chosen(fleet, None) == OLD
 
 
 @pytest.mark.parametrize("wanted", ["0.0.9", "v0.0.9"])
 def test_an_earlier_release_can_be_asked_for_by_version_or_tag(wanted: str) -> None:
     host = state(healthy=NEW, runs=NEW, earlier=[OLDER, OLD])
-    assert choose_way_back([host], wanted) == OLDER
+    assert chosen([host], wanted) == OLDER
 
 
 def test_a_release_that_one_host_never_ran_healthily_is_no_way_back() -> None:
@@ -173,14 +177,29 @@ def test_a_release_that_one_host_never_ran_healthily_is_no_way_back() -> None:
         state("a", healthy=NEW, runs=NEW, earlier=[OLDER, OLD]),
         state("b", healthy=NEW, runs=NEW, earlier=[OLDER]),
     ]
-    assert choose_way_back(fleet, None) == OLDER
+    assert chosen(fleet, None) == OLDER
     with pytest.raises(Refused, match=r"no way back to v0\.1\.0; there is: v0\.0\.9"):
-        choose_way_back(fleet, "v0.1.0")
+        chosen(fleet, "v0.1.0")
 
 
 def test_a_host_with_one_release_has_nothing_to_go_back_to() -> None:
     with pytest.raises(Refused, match="an earlier release; there is: nothing"):
-        choose_way_back([state()], None)
+        chosen([state()], None)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "command"),
+    [
+        (None, "flows.history --environment lab"),
+        ("7.7.7", "flows.deploy --environment lab --revision v7.7.7"),
+        ("v7.7.7", "flows.deploy --environment lab --revision v7.7.7"),
+        ("7; reboot", "flows.deploy --environment lab --revision 'v7; reboot'"),
+    ],
+)
+def test_what_is_no_way_back_may_be_deployed(wanted: str | None, command: str) -> None:
+    with pytest.raises(Refused) as refused:
+        chosen([state()], wanted)
+    assert refused.value.next_command == f"python -m {command}"
 
 
 def test_a_release_that_failed_is_not_in_the_way_of_the_last_healthy_one() -> None:

@@ -65,14 +65,16 @@ def host(secrets: Any, *, accepted: bool = True) -> PreflightHost:
     ],
 )
 def test_why_doppler_gives_nothing_is_told_apart(secrets: Any, accepted: bool, words: str) -> None:
-    check = doppler_check("h", host(secrets, accepted=accepted), "tt", "prd")
+    check = doppler_check("h", host(secrets, accepted=accepted), "tt", "prd", path="/etc/token")
     assert check.level is Level.FAIL
     assert words in check.evidence
     assert check.remedy
+    if not secrets or secrets["state"] == "no token":
+        assert "< /etc/token) doppler me" in check.remedy
 
 
 def test_an_accepted_token_is_told_by_what_it_sees() -> None:
-    check = doppler_check("h", host(preflight_facts()["secrets"]), "tt", "prd")
+    check = doppler_check("h", host(preflight_facts()["secrets"]), "tt", "prd", path="/etc/token")
     assert (check.level, check.evidence) == (Level.PASS, "2 names in tt/prd")
 
 

@@ -1,5 +1,6 @@
 """How flows end: states, exit statuses, what is printed; and how they are called."""
 
+import argparse
 import dataclasses
 import datetime
 import importlib
@@ -21,7 +22,7 @@ import flows
 from delivery.errors import BadRequest, DeliveryError, HostScriptFailed
 from delivery.plot import Bar, Panel, chart
 from delivery.report import Outcome, Report
-from flows.ending import end_process, end_with, report_of, run_command
+from flows.ending import command_line, end_process, end_with, report_of, run_command
 from tests.fakes import LoopbackServer
 
 REPORT = Report(
@@ -37,6 +38,10 @@ REPORT = Report(
 
 def ended_as(outcome: Outcome) -> State[object]:
     return end_with(dataclasses.replace(REPORT, outcome=outcome))
+
+
+def called(*arguments: str) -> argparse.Namespace:
+    return command_line("A flow.", "flows.any").parse_args(["--environment", "lab", *arguments])
 
 
 class TestStates:
@@ -71,31 +76,37 @@ class TestPrinting:
         self, capsys: pytest.CaptureFixture[str]
     ) -> None:
         answer = dataclasses.replace(REPORT, reason="긴급 수정").as_json()
-        assert end_process(answer, succeeded=True, as_json=True, text="ignored") == 0
+        assert end_process(answer, called("--json"), succeeded=True, text="ignored") == 0
         printed = capsys.readouterr().out
         assert json.loads(printed)["outcome"] == "DEPLOYED"
         assert "긴급 수정" in printed
         assert "ignored" not in printed
 
     def test_without_json_the_text_is_for_people(self, capsys: pytest.CaptureFixture[str]) -> None:
-        assert end_process({}, succeeded=False, as_json=False, text="# FAILED") == 1
+        assert end_process({}, called(), succeeded=False, text="# FAILED") == 1
         assert capsys.readouterr().out == "# FAILED\n"
 
     def test_a_terminal_gets_a_chart_in_words(self, capsys: pytest.CaptureFixture[str]) -> None:
         image = chart("Latency", [Panel((Bar("before", 10.0, 4.0, "4/10 ms"),))])
-        assert end_process({}, succeeded=True, as_json=False, text=image) == 0
+        assert end_process({}, called(), succeeded=True, text=image) == 0
         assert capsys.readouterr().out == "Latency. before 4/10 ms\n"
 
-    def test_the_json_has_what_programs_are_promised(self) -> None:
-        assert {
-            "outcome",
-            "environment",
-            "version",
-            "previous_version",
-            "revision",
-            "digest",
-            "duration_seconds",
-        } <= REPORT.as_json().keys()
+    def test_what_a_command_does_not_tell_is_told_for_it(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        options = called("--json")
+        options.began -= 7
+        end_process({"outcome": "TOLD"}, options, succeeded=True, text="")
+        answer = json.loads(capsys.readouterr().out)
+        assert 7 <= answer.pop("duration_seconds") < 60
+        assert answer == {
+            "outcome": "TOLD",
+            "environment": "lab",
+            "version": "",
+            "previous_version": "",
+            "revision": "",
+            "digest": "",
+        }
 
 
 class TestExitStatus:
@@ -119,9 +130,49 @@ class TestExitStatus:
         monkeypatch.setattr(sys, "argv", ["program"])
         with pytest.raises(SystemExit) as ended:
             run_command(main)
-        printed = capsys.readouterr().err
+        printed = capsys.readouterr()
         assert ended.value.code == status
-        assert printed == f"error: {error}\n"
+        assert (printed.err, printed.out) == (f"error: {error}\n", "")
+
+    @pytest.mark.parametrize(
+        ("error", "outcome"),
+        [
+            (BadRequest("That makes no sense.", next_command="--help"), "REFUSED"),
+            (HostScriptFailed("It broke.", where="TT-ec2-1", next_command="df -h"), "FAILED"),
+        ],
+    )
+    def test_with_json_it_is_an_object_too(
+        self,
+        error: DeliveryError,
+        outcome: str,
+        capsys: pytest.CaptureFixture[str],
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        def main(arguments: list[str]) -> int:
+            raise error
+
+        monkeypatch.setattr(sys, "argv", ["program", "--environment=lab", "--fix", "--json"])
+        with pytest.raises(SystemExit):
+            run_command(main)
+        answer = json.loads(capsys.readouterr().out)
+        assert (answer["outcome"], answer["environment"]) == (outcome, "lab")
+        assert answer["failure"]["message"] == error.message
+        assert answer["failure"]["next_command"] == error.next_command
+        assert answer["duration_seconds"] < 60
+
+    def test_a_mistake_of_our_own_is_an_object_and_a_traceback(
+        self, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def main(arguments: list[str]) -> int:
+            raise KeyError("token=abcdefgh")
+
+        monkeypatch.setattr(sys, "argv", ["program", "--environment", "lab", "--json"])
+        with temporary_settings({PREFECT_API_URL: None}), pytest.raises(KeyError):
+            run_command(main)
+        answer = json.loads(capsys.readouterr().out)
+        assert answer["outcome"] == "FAILED"
+        assert "KeyError" in answer["failure"]["message"]
+        assert "abcdefgh" not in answer["failure"]["message"]
 
     @pytest.mark.parametrize("status", [0, 1])
     def test_else_it_is_what_the_flow_says(

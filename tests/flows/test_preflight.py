@@ -1,6 +1,8 @@
 """Preflight and drift as flows: what stops a deploy, what a way back lets pass, what is news."""
 
 import json
+import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,9 +14,11 @@ from delivery.report import Outcome, Report
 from flows import deploy as deploying
 from flows import drift, preflight, rollback
 from flows.ending import report_of
+from tasks.release import find_revision
 from tests.fake_environment import SECRETS
 from tests.flows.conftest import World
 from tests.flows.test_deploy import printed
+from tests.free_ports import free_port
 from tests.prefect_world import latest_artifact
 
 pytestmark = pytest.mark.prefect
@@ -53,6 +57,57 @@ class TestPreflight:
         told = json.dumps(latest_artifact(f"preflight-{world.name}"))
         assert "FAIL" in told
         assert [name for name, secret in SECRETS.items() if secret in told] == []
+
+
+@pytest.fixture
+def detour(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Git's settings that send who clones the application to where nobody listens."""
+    settings = tmp_path / ".gitconfig"
+    nobody = f"http://127.0.0.1:{free_port()}/"
+    settings.write_text(f'[url "{nobody}"]\n    insteadOf = {world.application.folder}\n')
+    monkeypatch.setenv("HOME", str(tmp_path))
+    return settings
+
+
+@pytest.fixture
+def github_is_away(world: World, detour: Path, monkeypatch: pytest.MonkeyPatch) -> World:
+    """Nothing to clone from, for longer than anybody waits; the waits themselves left out."""
+    monkeypatch.setattr(find_revision, "retry_delay_seconds", 0)
+    return world
+
+
+class TestWithoutGitHub:
+    def test_it_is_a_finding_beside_all_others(
+        self, github_is_away: World, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        world = github_is_away
+        world.running("v1.0.0")
+        broken(world, "secrets", ddl=["DDL_AUTO destructive"])
+        assert preflight.main(["--environment", world.name, "--json"]) == 1
+        answer = printed(capsys)
+        assert (answer["outcome"], answer["revision"]) == ("FAILED", "")
+        found = {each["name"]: each for each in answer["checks"]}
+        assert found["revision"]["level"] == found["schema"]["level"] == Level.FAIL
+        assert found["revision"]["evidence"].startswith("git fetch failed: fatal: ")
+        assert found["revision"]["remedy"] == f"git ls-remote {world.application.folder}"
+        assert "git fetch failed" in latest_artifact(f"preflight-{world.name}")["data"]
+
+    def test_a_deploy_is_refused_untouched(self, github_is_away: World) -> None:
+        old = github_is_away.running("v1.0.0")
+        report = deployed(github_is_away)
+        assert report.outcome is Outcome.REFUSED
+        assert report.failure is not None
+        assert report.failure.message.startswith("Preflight: revision: git fetch failed")
+        assert report.previous_version == "1.0.0"
+        assert (github_is_away.host.steps, github_is_away.host.image) == (["preflight"], old)
+
+    def test_a_deploy_goes_on_once_it_is_back(
+        self, world: World, detour: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(find_revision, "retry_delay_seconds", 2)
+        threading.Timer(5, detour.unlink).start()
+        assert deployed(world, dry_run=True).outcome is Outcome.PLANNED
+        assert not detour.exists(), "it began before GitHub was back"
 
 
 class TestDeploy:

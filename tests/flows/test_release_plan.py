@@ -49,6 +49,19 @@ def test_it_prints_the_next_version_and_the_notes(
     assert "* **예매:** 대기열 [#7](https://github.com/acme/app/issues/7) (" in text
 
 
+def test_the_json_has_what_programs_are_promised(
+    clone: WorkingRepository, capsys: pytest.CaptureFixture[str]
+) -> None:
+    answer = planned(capsys)
+    assert (answer["version"], answer["previous_version"]) == ("0.2.0-develop.0", "0.1.0")
+    assert (answer["environment"], answer["revision"]) == ("", clone.head())
+    assert answer["digest"] == ""
+    assert isinstance(answer["duration_seconds"], float)
+    failed = json.loads(shown(capsys, "--json", "--revision", "nowhere", status=1))
+    assert (failed["outcome"], failed["version"]) == ("FAILED", "")
+    assert "nowhere" in failed["failure"]["message"]
+
+
 def test_it_changes_nothing(clone: WorkingRepository, capsys: pytest.CaptureFixture[str]) -> None:
     before = state_of(clone.folder)
     shown(capsys)

@@ -5,6 +5,7 @@ import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 from prefect import flow
@@ -16,6 +17,7 @@ from delivery.rollout import Bundle, plan_rollout
 from flows import rollback
 from flows.rollout import now, roll_out
 from tasks.hosts import find_hosts, observe_hosts
+from tests.fake_environment import SECRETS
 from tests.flows.conftest import World
 from tests.prefect_world import latest_artifact
 from tests.scripted_hosts import SHA, Ended, failed
@@ -23,6 +25,12 @@ from tests.scripted_hosts import SHA, Ended, failed
 pytestmark = pytest.mark.prefect
 
 PREPARE = ["sync", "render", "pull"]
+
+
+def steps_told(world: World) -> list[dict[str, Any]]:
+    """The rows of the table of what ran on the hosts."""
+    rows: list[dict[str, Any]] = json.loads(latest_artifact(f"steps-{world.name}")["data"])
+    return rows
 
 
 class TestGoingWell:
@@ -43,6 +51,19 @@ class TestGoingWell:
         (row,) = json.loads(latest_artifact(f"containers-{world.name}")["data"])
         assert (row["service"], row["image"]) == ("app", world.host.image)
         assert report.changed == ("app",)
+
+    def test_what_ran_on_the_host_is_a_table(self, world: World) -> None:
+        world.running("v1.0.0")
+        world.built("v1.1.0")
+        world.rolled_out("v1.1.0")
+        rows = steps_told(world)
+        assert [row["step"] for row in rows] == world.host.steps
+        assert {(row["host"], row["ended"]) for row in rows} == {("TT-ec2-1", "done")}
+        said = {row["step"]: row["what it said"] for row in rows}
+        assert said["preflight"] == f"see preflight-{world.name}"
+        assert said["sync"].startswith(f"revision {SHA}")
+        assert said["rollout"].startswith("changed app")
+        assert [name for name, secret in SECRETS.items() if secret in json.dumps(rows)] == []
 
     def test_the_same_release_again_is_up_to_date(self, world: World) -> None:
         world.running("v1.0.0")
@@ -112,6 +133,22 @@ class TestGoingBack:
         assert world.host.inputs_of("rollout")["TT_APP_IMAGE"] == old
         assert report.failure is not None
         assert report.failure.stage == "replace the release"
+
+    def test_what_ran_is_a_table_also_when_it_failed_and_with_the_way_back(
+        self, world: World
+    ) -> None:
+        world.running("v1.0.0")
+        world.built("v1.1.0")
+        world.host.fail("rollout", failed("the gate did not open: password=hunter22"))
+        assert world.rolled_out("v1.1.0").outcome is Outcome.ROLLED_BACK
+        rows = steps_told(world)
+        told = [row["step"] for row in rows]
+        assert [*told, "diagnose"] == world.host.steps, "which has an artifact of its own"
+        takeover, *back = [row for row in rows if row["step"] == "rollout"]
+        assert takeover["ended"] == "failed"
+        assert "the gate did not open: password=[redacted]" in takeover["what it said"]
+        assert [row["ended"] for row in back] == ["done"]
+        assert "hunter22" not in json.dumps(rows)
 
     def test_a_health_check_that_cannot_be_made_goes_back_too(self, world: World) -> None:
         world.running("v1.0.0")

@@ -53,7 +53,13 @@ def clone(machine: Machine, origin: WorkingRepository) -> Path:
 
 
 def sync(machine: Machine, clone: Path, revision: str) -> Ran:
-    return machine.run_file("sync", TT_CLONE=str(clone), TT_REVISION=revision, TT_BRANCH="develop")
+    return machine.run_file(
+        "sync",
+        TT_CLONE=str(clone),
+        TT_REVISION=revision,
+        TT_BRANCH="develop",
+        TT_GIT_URL="https://github.com/tt/app.git",
+    )
 
 
 def test_the_clone_is_brought_to_exactly_the_released_revision(
@@ -137,9 +143,10 @@ def test_a_lock_that_a_dead_git_left_is_removed(
 
 
 def test_a_host_without_a_clone_says_how_to_make_one(machine: Machine) -> None:
-    ran = sync(machine, machine.root / "none", REVISION)
+    folder = machine.root / "none"
+    ran = sync(machine, folder, REVISION)
     assert "there is no git clone" in ran.result["failed"]
-    assert ran.result["next"].startswith("sudo git clone")
+    assert ran.result["next"] == f"sudo git clone https://github.com/tt/app.git {folder}"
 
 
 def test_the_clone_is_declared_safe_once(

@@ -102,7 +102,13 @@ class TestSending:
         sync_source.fn(target, [ONE], BUNDLE)
         inputs = world.inputs_of("sync")
         assert (inputs["TT_REVISION"], inputs["TT_BRANCH"]) == (BUNDLE.revision, "develop")
+        assert inputs["TT_GIT_URL"] == "https://github.com/tt/app.git"
         assert inputs["TT_CLONE"] == "/dockerProjects/tt-src/WEB7_9_B2ST_BE"
+
+    def test_a_login_in_the_address_of_the_repository_stays_with_the_worker(self) -> None:
+        target = environment(git_url="https://kim:hunter22@git.example/tt/app.git")
+        sync_source.fn(target, [ONE], BUNDLE)
+        assert "hunter22" not in "".join(target.hosts.sent)
 
     @pytest.mark.parametrize("step", ["pull", "rollout", "record"])
     def test_the_image_is_named_by_its_digest(
