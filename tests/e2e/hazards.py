@@ -84,6 +84,14 @@ FAULTS = [
         "token text", "warn", "carriage return",
     ),
     Fault(
+        "the token file holds the old token and the new one",
+        lambda host: host.undone_by(
+            f"cp -p {TOKEN} {TOKEN}.aside; echo dp.st.prd.new >> {TOKEN}",
+            f"mv {TOKEN}.aside {TOKEN}",
+        ),
+        "token text", "fail", "holds more than a token",
+    ),
+    Fault(
         "the disk is nearly full",
         lambda host: host.undone_by(
             "free=$(df --output=avail --block-size=1M /disk | tail -n 1); "
