@@ -113,20 +113,32 @@ class Broken:
     @contextmanager
     def untagged(self) -> Iterator[None]:
         """An instance without the tag by which it is found."""
-        host = self.lab.status["hosts"][0]
-        ec2 = boto3.client(
-            "ec2",
-            endpoint_url=self.lab.status["aws_url"],
-            region_name=self.lab.env["AWS_DEFAULT_REGION"],
-            aws_access_key_id=self.lab.env["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=self.lab.env["AWS_SECRET_ACCESS_KEY"],
-        )
+        host, ec2 = self.lab.status["hosts"][0], self._ec2()
         instance, name = host["instance_id"], host["name"]
         ec2.delete_tags(Resources=[instance], Tags=[{"Key": "Name", "Value": name}])
         try:
             yield
         finally:
             ec2.create_tags(Resources=[instance], Tags=[{"Key": "Name", "Value": name}])
+
+    @contextmanager
+    def instance_stopped(self) -> Iterator[None]:
+        """An instance that EC2 has stopped; in the lab its container runs on."""
+        ec2, instance = self._ec2(), self.lab.status["hosts"][0]["instance_id"]
+        ec2.stop_instances(InstanceIds=[instance])
+        try:
+            yield
+        finally:
+            ec2.start_instances(InstanceIds=[instance])
+
+    def _ec2(self) -> Any:
+        return boto3.client(
+            "ec2",
+            endpoint_url=self.lab.status["aws_url"],
+            region_name=self.lab.env["AWS_DEFAULT_REGION"],
+            aws_access_key_id=self.lab.env["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=self.lab.env["AWS_SECRET_ACCESS_KEY"],
+        )
 
     @contextmanager
     def clock_fast(self) -> Iterator[None]:

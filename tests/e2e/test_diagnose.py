@@ -114,6 +114,9 @@ FAULTS = [
     ("registry away", "service", ["registry", "error", "/v2/"], "registry-away", "500"),
     ("gateway emptied", "gateway_emptied", [], "nothing-serves", "HTTP 503"),
     ("agent killed", "agent_killed", [], "host-unreachable", "ConnectionLost"),
+    ("instance stopped", "instance_stopped", [], "host-unreachable", "start-instances"),
+    ("role may not send commands", "service", ["ssm", "forbidden", "SendCommand"],
+     "host-unreachable", "Compare the role with the policy"),
 ]  # fmt: skip
 RESTLESS = ("application out of memory", "nodes.conf corrupt")
 """Faults by which a container dies and is started again by Docker, whoever looks."""
