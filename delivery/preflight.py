@@ -167,7 +167,7 @@ def _certificate(
 def way_back_checks(sights: Sequence[HostSight]) -> Iterator[Check]:
     """Whether there is a release to go back to, should the new one not hold."""
     for sight in sights:
-        last = sight.state.last_healthy
+        state, last = sight.state, sight.state.last_healthy
         if last is None:
             yield judged(
                 "way back", sight.host, "", warn=True, remedy="Be there when it is deployed.",
@@ -175,7 +175,7 @@ def way_back_checks(sights: Sequence[HostSight]) -> Iterator[Check]:
             )  # fmt: skip
             continue
         # Where no container was seen, nothing was: then the images say nothing, too.
-        gone = bool(sight.facts.containers) and last.image not in sight.state.images
+        gone = bool(sight.facts.containers) and last.image not in state.images
         yield judged(
             "way back", sight.host, f"{last.tag}, which proved healthy", warn=True,
             problem=f"the image of {last.tag} is not on the host any more: a way back would have "

@@ -56,6 +56,11 @@ FAULTS = [
         "doppler", "fail", "valid, but its scope does not let it read secrets",
     ),
     Fault(
+        "Doppler answers with errors",
+        lambda host: host.service("doppler", "error", "secrets/download"),
+        "doppler", "fail", "Doppler does not answer",
+    ),
+    Fault(
         "the token file is missing",
         lambda host: host.token_removed(),
         "token file", "fail", "does not exist",
@@ -101,9 +106,21 @@ FAULTS = [
         "disk", "fail", "free on",
     ),
     Fault(
+        "the disk is too small for the new image",
+        lambda host: host.latest_image_for("amd64"),
+        "disk", "fail", "needed (the image, ",
+        policy={"free_disk_gb": 0.0, "image_growth": 1e6},
+    ),
+    Fault(
         "the SSM agent is gone",
         lambda host: host.agent_killed(),
         "ssm agent", "fail", "ConnectionLost",
+    ),
+    Fault(
+        "the SSM agent has been quiet for longer than it may",
+        lambda _: nullcontext(),
+        "ssm agent", "warn", "Online, last heard of at",
+        policy={"agent_silence_minutes": 1e-6},
     ),
     Fault(
         "somebody else has the port",
@@ -114,6 +131,11 @@ FAULTS = [
         "a wrong password for the registry",
         lambda host: host.secret("GITHUB_TOKEN", "wrong"),
         "registry login", "fail", "refuses the login",
+    ),
+    Fault(
+        "the registry does not answer the host",
+        lambda host: host.service("registry", "error", "/v2/.* docker/"),
+        "registry login", "fail", "does not answer the login",
     ),
     Fault(
         "DDL_AUTO=create",
@@ -132,6 +154,11 @@ FAULTS = [
         "a container was stopped",
         lambda host: host.stopped("tt-grafana-1"),
         "drift: containers", "warn", "tt-grafana-1 is exited",
+    ),
+    Fault(
+        "a container was removed",
+        lambda host: host.container_removed("redis-exporter"),
+        "drift: containers", "warn", "redis-exporter is missing",
     ),
     Fault(
         "the disk has no inodes left",
@@ -191,6 +218,16 @@ FAULTS = [
         "github", "fail", "may read the repository, but not tag it",
     ),
     Fault(
+        "the GitHub token was revoked",
+        lambda host: host.github_token_revoked(),
+        "revision", "fail", "git may not read the application's repository",
+    ),
+    Fault(
+        "GitHub's API answers with errors",
+        lambda host: host.service("github", "error", "GET .*/repos/[^/]+/[^/ ]+$"),
+        "github", "warn", "GitHub answered 500",
+    ),
+    Fault(
         "the GitHub token ends in three days",
         lambda host: host.github_token(expires_at=_in_days(3)),
         "expiry: GitHub token", "warn", "days",
@@ -211,6 +248,23 @@ FAULTS = [
         policy={"certificate_files": (_CERTIFICATE,)},
     ),
     Fault(
+        "a certificate is over",
+        lambda host: host.undone_by(
+            "cd /root && openssl req -x509 -newkey rsa:2048 -nodes -keyout fault.key -days 1"
+            f" -subj /CN=tt -out new.pem && openssl x509 -in new.pem -signkey fault.key -days -1"
+            f" -out {_CERTIFICATE}; rm fault.key new.pem",
+            f"rm {_CERTIFICATE}",
+        ),
+        f"expiry: {_CERTIFICATE}", "fail", "ended on",
+        policy={"certificate_files": (_CERTIFICATE,)},
+    ),
+    Fault(
+        "a certificate file does not read",
+        lambda host: host.undone_by(f"echo garbage > {_CERTIFICATE}", f"rm {_CERTIFICATE}"),
+        f"expiry: {_CERTIFICATE}", "warn", "the certificate does not read",
+        policy={"certificate_files": (_CERTIFICATE,)},
+    ),
+    Fault(
         "the certificate of an endpoint is over in three days",
         lambda _: endpoint_ending(days=3),
         "expiry: localhost", "warn", "days",
@@ -219,6 +273,17 @@ FAULTS = [
         "nobody vouches for an endpoint's certificate",
         lambda _: endpoint_ending(days=30, trusted=False),
         "expiry: localhost", "fail", "not to be trusted",
+    ),
+    Fault(
+        "nobody answers at an endpoint",
+        lambda _: nullcontext(),
+        "expiry: localhost", "warn", "No TLS endpoint answered",
+        policy={"tls_endpoints": ("localhost:1",)},
+    ),
+    Fault(
+        "the instance was stopped in EC2",
+        lambda host: host.instance_stopped(),
+        "instance", "fail", "tagged Name=TT-ec2-1, found 0",
     ),
     Fault(
         "the instance lost its tag",
@@ -234,6 +299,16 @@ FAULTS = [
         "the worker's role may not ask for the agents",
         lambda host: host.service("ssm", "forbidden", "DescribeInstanceInformation"),
         "aws rights", "warn", "a right for asking about the agents",
+    ),
+    Fault(
+        "the worker's role may not look for instances",
+        lambda host: host.service("ec2", "forbidden", "ec2$"),
+        "aws rights", "fail", "a right for looking for instances",
+    ),
+    Fault(
+        "the worker's role may not cancel commands",
+        lambda host: host.service("ssm", "forbidden", "CancelCommand"),
+        "aws rights", "warn", "lacks ssm:CancelCommand",
     ),
     Fault(
         "the registry's token may not pull this image",
@@ -269,6 +344,11 @@ FAULTS = [
         "the host's record is gone",
         lambda host: host.undone_by(f"mv {RECORD} {RECORD}.aside", f"mv {RECORD}.aside {RECORD}"),
         "way back", "warn", "nothing is on record",
+    ),
+    Fault(
+        "the image of the way back was removed",
+        lambda host: host.way_back_pruned(),
+        "way back", "warn", "is not on the host any more",
     ),
     Fault(
         "the application was started by hand",
