@@ -251,6 +251,15 @@ class Broken:
             f"fallocate --length $(({free} - 24))M /disk/filled", "rm /disk/filled"
         )
 
+    def inodes_used(self, left: int) -> Any:
+        """A disk with room, and with so few inodes left."""
+        return self.undone_by(
+            "mkdir /disk/fault-inodes && cd /disk/fault-inodes && python3 -c '"
+            f'import os; free = os.statvfs(".").f_favail - {left}; '
+            "[os.close(os.open(str(n), os.O_CREAT)) for n in range(free)]'",
+            "rm -r /disk/fault-inodes",
+        )
+
     @contextmanager
     def disk_full_of_images(self) -> Iterator[None]:
         """The same, where an image that nobody needs any more takes 400 MiB of it."""

@@ -91,7 +91,7 @@ FAULTS = [
     Fault(
         "the token file holds the old token and the new one",
         lambda host: host.undone_by(
-            f"cp -p {TOKEN} {TOKEN}.aside; echo dp.st.prd.new >> {TOKEN}",
+            f"cp -p {TOKEN} {TOKEN}.aside; printf '\\ndp.st.prd.new\\n' >> {TOKEN}",
             f"mv {TOKEN}.aside {TOKEN}",
         ),
         "token text", "fail", "holds more than a token",
@@ -162,12 +162,7 @@ FAULTS = [
     ),
     Fault(
         "the disk has no inodes left",
-        lambda host: host.undone_by(
-            "mkdir /disk/fault-inodes && cd /disk/fault-inodes && python3 -c '"
-            "import os; free = os.statvfs(\".\").f_favail - 5000; "
-            "[os.close(os.open(str(n), os.O_CREAT)) for n in range(free)]'",
-            "rm -r /disk/fault-inodes",
-        ),
+        lambda host: host.inodes_used(left=5000),
         "inodes", "fail", "of the inodes of",
     ),
     Fault(
@@ -220,7 +215,7 @@ FAULTS = [
     Fault(
         "the GitHub token was revoked",
         lambda host: host.github_token_revoked(),
-        "revision", "fail", "git may not read the application's repository",
+        "github", "fail", "GitHub refused (401)",
     ),
     Fault(
         "GitHub's API answers with errors",
