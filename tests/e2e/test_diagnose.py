@@ -259,3 +259,4 @@ def test_a_slow_release_is_told_from_a_broken_one(
     assert slow.outcome == "ROLLED_BACK", slow.said
     assert slow.answer["findings"][0]["cause"] == "slow-start", slow.said
     assert "12 s" in slow.answer["failure"]["message"]
+    print(f"slow start: {slow.answer['duration_seconds']:.0f} s")

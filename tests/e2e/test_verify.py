@@ -53,9 +53,11 @@ def serving(delivering: Delivering) -> str:
 
 def unhealthy(delivering: Delivering) -> dict[str, str]:
     """The probes that did not hold, with what they saw."""
+    began = time.monotonic()
     done = delivering.run("healthcheck")
     assert done.answer, done.said
     probes: list[dict[str, Any]] = done.answer["probes"]
+    print(f"healthcheck: {done.outcome} ({time.monotonic() - began:.1f} s)")
     return {each["name"]: each["detail"] for each in probes if each["verdict"] == "unhealthy"}
 
 
@@ -248,3 +250,4 @@ def test_a_release_that_the_gateway_lets_pass_is_caught_by_prometheus(
     assert (done.status, done.outcome) == (1, "ROLLED_BACK"), done.said
     assert "more requests fail than before the takeover" in done.answer["failure"]["message"]
     assert delivering.serving() == serving
+    print(f"a release that fails a little: {done.answer['duration_seconds']:.0f} s")
