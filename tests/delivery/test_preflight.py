@@ -190,6 +190,11 @@ def test_facts_that_are_missing_are_not_judged() -> None:
     assert "registry login" not in names
 
 
+def test_what_a_rollout_needs_to_know_is_read_off_the_same_answers() -> None:
+    (state,) = SeenHosts((sight(),)).states
+    assert (state.host, state.version, state.running_image) == ("h", "1.0.0", IMAGE)
+
+
 def test_without_a_view_of_the_hosts_the_workers_names_are_not_compared() -> None:
     nobody = SeenHosts((), (Check("ssm agent", Level.FAIL, "lost", host="h"),))
     checks = checks_before_deploy(SITE, nobody, services(), AccessDenied("no"), now=NOW)
