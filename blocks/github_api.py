@@ -13,6 +13,7 @@ from delivery.errors import AccessDenied, RateLimited, SourceError, SourceUnavai
 
 _API_VERSION = "2022-11-28"
 PATIENCE_SECONDS = 900.0
+_WELL = "curl -sS https://www.githubstatus.com/api/v2/status.json   # is GitHub well?"
 _LONGEST_LIMIT_SECONDS = 86_400.0
 _LIMITED_WITHOUT_END_SECONDS = 60.0
 
@@ -106,7 +107,9 @@ class GitHubApi:
             return self._client.request(method, f"/repos/{self.repository}{path}", **options)
         except httpx.HTTPError as error:
             raise SourceUnavailable(
-                f"GitHub did not answer: {type(error).__name__}.", where=self._where(path)
+                f"GitHub did not answer: {type(error).__name__}.",
+                where=self._where(path),
+                next_command=_WELL,
             ) from None
 
     def refusal(self, reply: httpx.Response) -> SourceError:
@@ -114,7 +117,9 @@ class GitHubApi:
         where = f"{reply.request.method} {reply.request.url}"
         said = _message(reply)
         if reply.status_code >= 500 or reply.status_code == 429:
-            return SourceUnavailable(f"GitHub answered {reply.status_code}: {said}", where=where)
+            return SourceUnavailable(
+                f"GitHub answered {reply.status_code}: {said}", where=where, next_command=_WELL
+            )
         if reply.status_code in (401, 403, 404):
             return AccessDenied(
                 f"GitHub refused ({reply.status_code}): {said}",

@@ -46,4 +46,7 @@ def certificate_end(endpoint: str, *, context: ssl.SSLContext | None = None) -> 
 
 
 def _unreachable(endpoint: str, error: Exception) -> DeliveryError:
-    return HostUnreachable(f"No TLS endpoint answered: {type(error).__name__}.", where=endpoint)
+    return HostUnreachable(
+        f"No TLS endpoint answered: {type(error).__name__}.", where=endpoint,
+        next_command=f"openssl s_client -connect {endpoint} </dev/null",
+    )  # fmt: skip

@@ -99,20 +99,26 @@ def diagnose(scene: Scene, facts: HostFacts, told: Told | None = None) -> list[F
     return explained(sorted(findings, key=lambda f: _rank(f, heard)))
 
 
-def unreachable(scene: Scene, evidence: Sequence[str], told: Told | None = None) -> list[Finding]:
-    """The findings on a host that answers nothing: that, and what its last words point to."""
+def unreachable(
+    scene: Scene, evidence: Sequence[str], told: Told | None = None, *, first: str = ""
+) -> list[Finding]:
+    """The findings on a host that answers nothing: that, and what its last words point to.
+
+    ``first`` is what to do before anything else, where that is known.
+    """
     heard = list(causes_told(scene, told, None)) if told else []
+    look = (
+        "aws ssm describe-instance-information; on the host: "
+        "sudo systemctl status amazon-ssm-agent; df -h; its role needs "
+        "AmazonSSMManagedInstanceCore; if it hangs: aws ec2 reboot-instances"
+    )
     silent = Finding(
         Cause.HOST_UNREACHABLE,
         scene.host,
         "Systems Manager does not reach the host.",
         Confidence.CERTAIN,
         tuple(evidence),
-        Remedy(
-            "aws ssm describe-instance-information; on the host: "
-            "sudo systemctl status amazon-ssm-agent; df -h; its role needs "
-            "AmazonSSMManagedInstanceCore; if it hangs: aws ec2 reboot-instances"
-        ),
+        Remedy(f"{first}\n{look}" if first else look),
         unseen=PARTS,
     )
     return [silent, *heard]

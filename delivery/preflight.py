@@ -168,14 +168,23 @@ def _certificate(
     yield judge_end(path, at, "Renew the certificate", now=now, days=policy.expiry_days, host=host)
 
 
-def way_back_checks(states: Sequence[HostState]) -> Iterator[Check]:
+def way_back_checks(sights: Sequence[HostSight]) -> Iterator[Check]:
     """Whether there is a release to go back to, should the new one not hold."""
-    for state in states:
-        last = state.last_healthy
+    for sight in sights:
+        state, last = sight.state, sight.state.last_healthy
+        if last is None:
+            yield judged(
+                "way back", sight.host, "", warn=True, remedy="Be there when it is deployed.",
+                problem="nothing is on record: if this one fails there is no way back",
+            )  # fmt: skip
+            continue
+        # Where no container was seen, nothing was: then the images say nothing, too.
+        gone = bool(sight.facts.containers) and last.image not in state.images
         yield judged(
-            "way back", state.host, f"{last.tag}, which proved healthy" if last else "", warn=True,
-            problem="" if last else "nothing is on record: if this one fails there is no way back",
-            remedy="Be there when it is deployed.",
+            "way back", sight.host, f"{last.tag}, which proved healthy", warn=True,
+            problem=f"the image of {last.tag} is not on the host any more: a way back would have "
+            "to pull it first" if gone else "",
+            remedy=f"docker pull {last.image}   # after docker login, on the host",
         )  # fmt: skip
 
 

@@ -77,7 +77,7 @@ def checks_before_deploy(
         registry_check(services.image, site.image),
         *_doppler(site, hosts, services, needs, now),
         *_certificates(services, site.policy, now),
-        *way_back_checks(hosts.states),
+        *way_back_checks(hosts.sights),
     ]
 
 

@@ -203,7 +203,7 @@ token() {
     [ -f "$TT_TOKEN_FILE" ] || { echo no; return; }
     printf 'yes|%s|%s|%s\n' "$(stat --dereference --format '%a|%U|%s' "$TT_TOKEN_FILE")" \
         "$(grep -q $'\r' "$TT_TOKEN_FILE" && echo yes || echo no)" \
-        "$([ "$(tr '\r' '\n' <"$TT_TOKEN_FILE" | grep -ac .)" -gt 1 ] && echo yes || echo no)"
+        "$([ "$(token_lines)" -gt 1 ] && echo yes || echo no)"
 }
 
 # --- Doppler, the registry, and what Compose makes of both ------------------------------------

@@ -174,6 +174,9 @@ load_doppler_token() {
     export DOPPLER_TOKEN DOPPLER_PROJECT=$TT_DOPPLER_PROJECT DOPPLER_CONFIG=$TT_DOPPLER_CONFIG
 }
 
+# How many lines of the token file say something: of two, only a person knows which is the token.
+token_lines() { tr '\r' '\n' <"$TT_TOKEN_FILE" | grep -ac . || true; }
+
 # Runs a command with Doppler's secrets in its environment, and nowhere else.
 with_secrets() {
     if [ -n "${TT_SECRETS_LOADED:-}" ]; then "$@"; else doppler_run "$@"; fi

@@ -66,7 +66,7 @@ look_token() {
     returns=$(tr -dc '\r' <"$TT_TOKEN_FILE" | wc -c)
     newlines=$(tr -dc '\n' <"$TT_TOKEN_FILE" | wc -c)
     text=$(tr -d '\r\n' <"$TT_TOKEN_FILE")
-    [[ ! $text =~ ^[A-Za-z0-9._-]+$ ]] || plain=true
+    [ "$(token_lines)" != 1 ] || [[ ! $text =~ ^[A-Za-z0-9._-]+$ ]] || plain=true
     printf '{"exists":true,"mode":%s,"owner":%d,"returns":%d,"newlines":%d,"plain":%s}' \
         "$(json_string "$mode")" "$owner" "$returns" "$newlines" "$plain"
 }

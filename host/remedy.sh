@@ -43,7 +43,7 @@ initialise_cluster() {
 mend_token() {
     need TT_TOKEN_FILE
     local file lines new_token="sudo install -m 400 /dev/stdin $TT_TOKEN_FILE   # then paste the service token"
-    lines=$(tr '\r' '\n' <"$TT_TOKEN_FILE" | grep -ac .) || lines=0
+    lines=$(token_lines)
     [ "$lines" -gt 0 ] || fail "the token file $TT_TOKEN_FILE is not there or empty" "$new_token"
     [ "$lines" -eq 1 ] || fail "the token file $TT_TOKEN_FILE has $lines lines: which one is the token?" "$new_token"
     file=$(readlink --canonicalize-existing "$TT_TOKEN_FILE")

@@ -2,7 +2,7 @@
 
 import datetime
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from prefect import get_run_logger, task
@@ -83,12 +83,13 @@ def _look(target: Environment, told: Told | None, window_seconds: int) -> list[F
         hosts = door.running(target.tag_key, target.tag_value)
         states = door.states(target.tag_key, target.tag_value)
     except DeliveryError as error:
-        return unreachable(_scene(target, target.tag_value), [error.message], told)
+        return _unasked(target, error, told)
     findings = []
     if len(hosts) != target.expected_hosts:
         wanted = f"expected {target.expected_hosts} running, found {len(hosts)}"
         stands = [f"{instance}: {state}" for instance, state in states.items()]
-        findings += unreachable(_scene(target, target.tag_value), [wanted, *stands])
+        scene = _scene(target, target.tag_value)
+        findings += unreachable(scene, [wanted, *stands], first=_start(states))
     agents = _agents(target, hosts)
     silent = [host for host in hosts if host.instance_id in agents]
     for host in silent:
@@ -96,6 +97,18 @@ def _look(target: Environment, told: Told | None, window_seconds: int) -> list[F
         findings += unreachable(scene, [agents[host.instance_id]], _meant(told, host))
     awake = [host for host in hosts if host not in silent]
     return findings + (_ask(target, awake, told, window_seconds) if awake else [])
+
+
+def _unasked(target: Environment, error: DeliveryError, told: Told | None) -> list[Finding]:
+    """AWS took no question: what it said, and first of all what that error is mended by."""
+    scene = _scene(target, target.tag_value)
+    return unreachable(scene, [error.message], told, first=error.next_command)
+
+
+def _start(states: Mapping[str, str]) -> str:
+    """The command that starts the instances that are stopped; empty if none is."""
+    stopped = [instance for instance, state in states.items() if state == "stopped"]
+    return f"aws ec2 start-instances --instance-ids {' '.join(stopped)}" if stopped else ""
 
 
 def _agents(target: Environment, hosts: Sequence[Host]) -> dict[str, str]:
@@ -126,7 +139,7 @@ def _ask(
     try:
         answers = gather(target, hosts, window_seconds)
     except DeliveryError as error:
-        return unreachable(_scene(target, target.tag_value), [error.message], told)
+        return _unasked(target, error, told)
     findings: list[Finding] = []
     for host in hosts:
         findings += _judge(_scene(target, host.name), answers[host.name], _meant(told, host))
@@ -152,7 +165,8 @@ def _judge(scene: Scene, answer: HostFacts | HostError, told: Told | None) -> li
     if isinstance(answer, HostFacts):
         return diagnose(scene, answer, told)
     if isinstance(answer, HostUnreachable | HostTimedOut):
-        return unreachable(scene, [answer.message, answer.last_words], told)
+        words = [answer.message, answer.last_words]
+        return unreachable(scene, words, told, first=answer.next_command)
     return unread(scene, Told("diagnose", answer.message, answer.last_words), told)
 
 

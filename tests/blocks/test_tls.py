@@ -69,5 +69,6 @@ def test_a_certificate_that_nobody_vouches_for_is_refused(pair: tuple[Path, Path
 def test_an_endpoint_that_is_away_is_transient() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
-    with pytest.raises(HostUnreachable):
+    with pytest.raises(HostUnreachable) as away:
         certificate_end(f"127.0.0.1:{port}")
+    assert away.value.next_command.startswith(f"openssl s_client -connect 127.0.0.1:{port}")

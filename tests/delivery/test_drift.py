@@ -53,6 +53,7 @@ def seen(**changes: Any) -> PreflightHost:
         "secrets": secrets,
         "revision": SHA,
         "app_image": IMAGE,
+        "images": [IMAGE],
         "record": [RECORD],
         "containers": CONTAINERS,
         **changes,

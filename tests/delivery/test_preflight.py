@@ -228,6 +228,15 @@ def test_a_first_deploy_is_warned_that_there_is_no_way_back() -> None:
     assert not_passed(judged(new)) == [("way back", Level.WARN)]
 
 
+def test_a_way_back_whose_image_is_gone_from_the_host_is_warned_of() -> None:
+    (gone,) = [c for c in judged(sight(images=[])) if c.level is Level.WARN]
+    assert (gone.name, gone.host) == ("way back", "h")
+    assert "the image of v1.0.0 is not on the host any more" in gone.evidence
+    assert gone.remedy.startswith(f"docker pull {IMAGE}")
+    unseen = judged(sight(images=[], containers=[]))
+    assert ("way back", Level.WARN) not in not_passed(unseen)
+
+
 def test_facts_that_are_missing_are_not_judged() -> None:
     blind = sight(token=None, clone=None, ports=None, identity=None, secrets=None)
     names = {check.name for check in checks_of_hosts(SITE, SeenHosts((blind,)), None, now=NOW)}
@@ -235,6 +244,11 @@ def test_facts_that_are_missing_are_not_judged() -> None:
     without = sight(secrets={"state": "ok"})
     names = {check.name for check in checks_of_hosts(SITE, SeenHosts((without,)), None, now=NOW)}
     assert "registry login" not in names
+
+
+def test_what_a_rollout_needs_to_know_is_read_off_the_same_answers() -> None:
+    (state,) = SeenHosts((sight(),)).states
+    assert (state.host, state.version, state.running_image) == ("h", "1.0.0", IMAGE)
 
 
 def test_without_a_view_of_the_hosts_the_workers_names_are_not_compared() -> None:

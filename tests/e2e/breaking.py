@@ -88,6 +88,17 @@ class Broken:
         return self._posted(f"{self.lab.status['github_url']}/_lab/tokens", known, fields)
 
     @contextmanager
+    def github_token_revoked(self) -> Iterator[None]:
+        """A token of the worker's that GitHub does not know any more."""
+        tokens = f"{self.lab.status['github_url']}/_lab/tokens"
+        known = {"text": self.lab.env["TT_GITHUB_TOKEN"]}
+        httpx.request("DELETE", tokens, json=known, trust_env=False).raise_for_status()
+        try:
+            yield
+        finally:
+            httpx.post(tokens, json=known, trust_env=False).raise_for_status()
+
+    @contextmanager
     def pull_token_ending(self, moment: float) -> Iterator[None]:
         """GitHub knows the host's token for the registry, and says when it ends."""
         tokens = f"{self.lab.status['github_url']}/_lab/tokens"
@@ -121,20 +132,32 @@ class Broken:
     @contextmanager
     def untagged(self) -> Iterator[None]:
         """An instance without the tag by which it is found."""
-        host = self.lab.status["hosts"][0]
-        ec2 = boto3.client(
-            "ec2",
-            endpoint_url=self.lab.status["aws_url"],
-            region_name=self.lab.env["AWS_DEFAULT_REGION"],
-            aws_access_key_id=self.lab.env["AWS_ACCESS_KEY_ID"],
-            aws_secret_access_key=self.lab.env["AWS_SECRET_ACCESS_KEY"],
-        )
+        host, ec2 = self.lab.status["hosts"][0], self._ec2()
         instance, name = host["instance_id"], host["name"]
         ec2.delete_tags(Resources=[instance], Tags=[{"Key": "Name", "Value": name}])
         try:
             yield
         finally:
             ec2.create_tags(Resources=[instance], Tags=[{"Key": "Name", "Value": name}])
+
+    @contextmanager
+    def instance_stopped(self) -> Iterator[None]:
+        """An instance that EC2 has stopped; in the lab its container runs on."""
+        ec2, instance = self._ec2(), self.lab.status["hosts"][0]["instance_id"]
+        ec2.stop_instances(InstanceIds=[instance])
+        try:
+            yield
+        finally:
+            ec2.start_instances(InstanceIds=[instance])
+
+    def _ec2(self) -> Any:
+        return boto3.client(
+            "ec2",
+            endpoint_url=self.lab.status["aws_url"],
+            region_name=self.lab.env["AWS_DEFAULT_REGION"],
+            aws_access_key_id=self.lab.env["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=self.lab.env["AWS_SECRET_ACCESS_KEY"],
+        )
 
     @contextmanager
     def clock_fast(self) -> Iterator[None]:
@@ -172,15 +195,38 @@ class Broken:
 
     def started_by_hand(self) -> Any:
         """The application's container made anew by hand, from what is not the image's digest."""
-        last = {name: self.recorded(name) for name in ("image", "version", "revision")}
-        up = (
+        image = self.recorded("image")
+        by_id = f"$(docker image inspect --format '{{{{.Id}}}}' {image})"
+        return self.undone_by(self._up("app", by_id), self._up("app", image))
+
+    def container_removed(self, service: str) -> Any:
+        """A service without its container."""
+        back = self._up(service, self.recorded("image"))
+        return self.undone_by(f"docker rm --force tt-{service}-1", back)
+
+    def _up(self, service: str, image: str) -> str:
+        """The command by which somebody starts a service by hand, as the last deploy would."""
+        last = {name: self.recorded(name) for name in ("version", "revision")}
+        return (
             f"cd {CLONE}/docker; ALERTMANAGER_CONFIG=unread "
             f"DOPPLER_TOKEN=$(cat {TOKEN}) APP_VERSION={last['version']} "
-            f"APP_REVISION={last['revision']} APP_IMAGE={{}} doppler run --project tt --config prd "
-            "-- docker compose --project-name tt up --detach --no-deps --wait app"
+            f"APP_REVISION={last['revision']} APP_IMAGE={image} "
+            "doppler run --project tt --config prd "
+            f"-- docker compose --project-name tt up --detach --no-deps --wait {service}"
         )
-        by_id = f"$(docker image inspect --format '{{{{.Id}}}}' {last['image']})"
-        return self.undone_by(up.format(by_id), up.format(last["image"]))
+
+    def way_back_pruned(self) -> Any:
+        """A host without the image of the release that it has on record; its layers stay."""
+        image, env = self.recorded("image"), self.lab.env
+        login = (
+            "export DOCKER_CONFIG=$(mktemp -d); "
+            f"docker login {image.partition('/')[0]} --username {env['TT_REGISTRY_USERNAME']} "
+            f"--password-stdin <<<'{env['TT_REGISTRY_PASSWORD']}'"
+        )
+        return self.undone_by(
+            f"docker tag {image} kept && docker image rm {image}",
+            f"{login} && docker pull --quiet {image}; rm -r $DOCKER_CONFIG; docker image rm kept",
+        )
 
     def recorded(self, field: str) -> str:
         """A field of the newest line of the host's record."""
@@ -211,6 +257,15 @@ class Broken:
         free = "$(df --output=avail --block-size=1M /disk | tail -n 1)"
         return self.undone_by(
             f"fallocate --length $(({free} - 24))M /disk/filled", "rm /disk/filled"
+        )
+
+    def inodes_used(self, left: int) -> Any:
+        """A disk with room, and with so few inodes left."""
+        return self.undone_by(
+            "mkdir /disk/fault-inodes && cd /disk/fault-inodes && python3 -c '"
+            f'import os; free = os.statvfs(".").f_favail - {left}; '
+            "[os.close(os.open(str(n), os.O_CREAT)) for n in range(free)]'",
+            "rm -r /disk/fault-inodes",
         )
 
     @contextmanager

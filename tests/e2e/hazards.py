@@ -56,6 +56,11 @@ FAULTS = [
         "doppler", "fail", "valid, but its scope does not let it read secrets",
     ),
     Fault(
+        "Doppler answers with errors",
+        lambda host: host.service("doppler", "error", "secrets/download"),
+        "doppler", "fail", "Doppler does not answer",
+    ),
+    Fault(
         "the token file is missing",
         lambda host: host.token_removed(),
         "token file", "fail", "does not exist",
@@ -84,6 +89,14 @@ FAULTS = [
         "token text", "warn", "carriage return",
     ),
     Fault(
+        "the token file holds the old token and the new one",
+        lambda host: host.undone_by(
+            f"cp -p {TOKEN} {TOKEN}.aside; printf '\\ndp.st.prd.new\\n' >> {TOKEN}",
+            f"mv {TOKEN}.aside {TOKEN}",
+        ),
+        "token text", "fail", "holds more than a token",
+    ),
+    Fault(
         "the disk is nearly full",
         lambda host: host.undone_by(
             "free=$(df --output=avail --block-size=1M /disk | tail -n 1); "
@@ -93,9 +106,21 @@ FAULTS = [
         "disk", "fail", "free on",
     ),
     Fault(
+        "the disk is too small for the new image",
+        lambda host: host.latest_image_for("amd64"),
+        "disk", "fail", "needed (the image, ",
+        policy={"free_disk_gb": 0.0, "image_growth": 1e6},
+    ),
+    Fault(
         "the SSM agent is gone",
         lambda host: host.agent_killed(),
         "ssm agent", "fail", "ConnectionLost",
+    ),
+    Fault(
+        "the SSM agent has been quiet for longer than it may",
+        lambda _: nullcontext(),
+        "ssm agent", "warn", "Online, last heard of at",
+        policy={"agent_silence_minutes": 1e-6},
     ),
     Fault(
         "somebody else has the port",
@@ -106,6 +131,11 @@ FAULTS = [
         "a wrong password for the registry",
         lambda host: host.secret("GITHUB_TOKEN", "wrong"),
         "registry login", "fail", "refuses the login",
+    ),
+    Fault(
+        "the registry does not answer the host",
+        lambda host: host.service("registry", "error", "/v2/.* docker/"),
+        "registry login", "fail", "does not answer the login",
     ),
     Fault(
         "DDL_AUTO=create",
@@ -126,13 +156,13 @@ FAULTS = [
         "drift: containers", "warn", "tt-grafana-1 is exited",
     ),
     Fault(
+        "a container was removed",
+        lambda host: host.container_removed("redis-exporter"),
+        "drift: containers", "warn", "redis-exporter is missing",
+    ),
+    Fault(
         "the disk has no inodes left",
-        lambda host: host.undone_by(
-            "mkdir /disk/fault-inodes && cd /disk/fault-inodes && python3 -c '"
-            "import os; free = os.statvfs(\".\").f_favail - 5000; "
-            "[os.close(os.open(str(n), os.O_CREAT)) for n in range(free)]'",
-            "rm -r /disk/fault-inodes",
-        ),
+        lambda host: host.inodes_used(left=5000),
         "inodes", "fail", "of the inodes of",
     ),
     Fault(
@@ -183,6 +213,16 @@ FAULTS = [
         "github", "fail", "may read the repository, but not tag it",
     ),
     Fault(
+        "the GitHub token was revoked",
+        lambda host: host.github_token_revoked(),
+        "github", "fail", "GitHub refused (401)",
+    ),
+    Fault(
+        "GitHub's API answers with errors",
+        lambda host: host.service("github", "error", "GET .*/repos/[^/]+/[^/ ]+$"),
+        "github", "warn", "GitHub answered 500",
+    ),
+    Fault(
         "the GitHub token ends in three days",
         lambda host: host.github_token(expires_at=_in_days(3)),
         "expiry: GitHub token", "warn", "days",
@@ -203,6 +243,23 @@ FAULTS = [
         policy={"certificate_files": (_CERTIFICATE,)},
     ),
     Fault(
+        "a certificate is over",
+        lambda host: host.undone_by(
+            "cd /root && openssl req -x509 -newkey rsa:2048 -nodes -keyout fault.key -days 1"
+            f" -subj /CN=tt -out new.pem && openssl x509 -in new.pem -signkey fault.key -days -1"
+            f" -out {_CERTIFICATE}; rm fault.key new.pem",
+            f"rm {_CERTIFICATE}",
+        ),
+        f"expiry: {_CERTIFICATE}", "fail", "ended on",
+        policy={"certificate_files": (_CERTIFICATE,)},
+    ),
+    Fault(
+        "a certificate file does not read",
+        lambda host: host.undone_by(f"echo garbage > {_CERTIFICATE}", f"rm {_CERTIFICATE}"),
+        f"expiry: {_CERTIFICATE}", "warn", "the certificate does not read",
+        policy={"certificate_files": (_CERTIFICATE,)},
+    ),
+    Fault(
         "the certificate of an endpoint is over in three days",
         lambda _: endpoint_ending(days=3),
         "expiry: localhost", "warn", "days",
@@ -211,6 +268,17 @@ FAULTS = [
         "nobody vouches for an endpoint's certificate",
         lambda _: endpoint_ending(days=30, trusted=False),
         "expiry: localhost", "fail", "not to be trusted",
+    ),
+    Fault(
+        "nobody answers at an endpoint",
+        lambda _: nullcontext(),
+        "expiry: localhost", "warn", "No TLS endpoint answered",
+        policy={"tls_endpoints": ("localhost:1",)},
+    ),
+    Fault(
+        "the instance was stopped in EC2",
+        lambda host: host.instance_stopped(),
+        "instance", "fail", "tagged Name=TT-ec2-1, found 0",
     ),
     Fault(
         "the instance lost its tag",
@@ -226,6 +294,16 @@ FAULTS = [
         "the worker's role may not ask for the agents",
         lambda host: host.service("ssm", "forbidden", "DescribeInstanceInformation"),
         "aws rights", "warn", "a right for asking about the agents",
+    ),
+    Fault(
+        "the worker's role may not look for instances",
+        lambda host: host.service("ec2", "forbidden", "ec2$"),
+        "aws rights", "fail", "a right for looking for instances",
+    ),
+    Fault(
+        "the worker's role may not cancel commands",
+        lambda host: host.service("ssm", "forbidden", "CancelCommand"),
+        "aws rights", "warn", "lacks ssm:CancelCommand",
     ),
     Fault(
         "the registry's token may not pull this image",
@@ -261,6 +339,11 @@ FAULTS = [
         "the host's record is gone",
         lambda host: host.undone_by(f"mv {RECORD} {RECORD}.aside", f"mv {RECORD}.aside {RECORD}"),
         "way back", "warn", "nothing is on record",
+    ),
+    Fault(
+        "the image of the way back was removed",
+        lambda host: host.way_back_pruned(),
+        "way back", "warn", "is not on the host any more",
     ),
     Fault(
         "the application was started by hand",

@@ -8,7 +8,7 @@ import pytest
 
 from benchmarks.load import together
 from lab.processes import wait_until
-from tests.e2e.breaking import TOKEN
+from tests.e2e.breaking import TOKEN, Broken
 from tests.e2e.delivering import Answered, Delivering
 from tests.e2e.searching import Search
 from tests.e2e.telling import slack_listening
@@ -111,6 +111,7 @@ def test_a_script_that_fails_on_the_host_fails_the_deploy_with_the_hosts_words(
     assert failure["message"].startswith("The step 'sync' failed on the host: git cannot check")
     assert f"fatal: Unable to create '{lock}': File exists" in failure["last_words"]
     assert failure["next_command"] == f"sudo git -C {_CLONE} reset --hard {sha}"
+    assert done.answer["findings"][0]["cause"] == "command-failed", done.said
     message, change = told[-1], f"{serving.removeprefix('v')} → {done.answer['version']}"
     assert (message.facts["Outcome"], message.facts["By"]) == ("FAILED", "kim")
     assert message.facts["Version"] == change
@@ -203,7 +204,8 @@ def test_a_host_without_its_token_is_refused_before_anything_is_touched(
 
 
 def test_a_dry_run_shows_the_plan_and_touches_nothing(delivering: Delivering) -> None:
-    tags, containers = delivering.tags(), delivering.containers()
+    host = Broken(delivering.lab)
+    tags, standing = delivering.tags(), host.standing()
     delivering.commit("feat", message="only looked at")
 
     done = delivering.run("deploy", "--dry-run")
@@ -211,7 +213,7 @@ def test_a_dry_run_shows_the_plan_and_touches_nothing(delivering: Delivering) ->
     assert (done.status, done.outcome) == (0, "PLANNED"), done.said
     assert done.answer["version"]
     assert delivering.tags() == tags
-    assert delivering.containers() == containers
+    assert host.standing() == standing
 
 
 def test_health_is_a_flow_of_its_own(delivering: Delivering) -> None:

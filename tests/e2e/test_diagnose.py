@@ -127,8 +127,13 @@ FAULTS = [
     ("secret removed", "secret", ["MAIL_HOST", None], "variable-missing", "MAIL_HOST"),
     ("registry password wrong", "secret", ["GITHUB_TOKEN", "wrong-one"], "registry-refuses",
      "GITHUB_TOKEN"),
+    ("GITHUB_TOKEN not in Doppler", "secret", ["GITHUB_TOKEN", None], "registry-refuses",
+     "GITHUB_TOKEN is not in Doppler"),
     ("disk full", "disk_full", [], "disk-full", "MiB free"),
+    ("no inodes left", "inodes_used", [1000], "disk-full", "has no inodes left"),
     ("port taken", "port_taken", [], "port-taken", "8080"),
+    ("Redis node stopped", "stopped", ["tt-redis-node-6-1"], "redis-node-down",
+     "redis-node-6 does not run"),
     ("nodes.conf corrupt", "nodes_conf_corrupt", [], "redis-node-down", "nodes.conf"),
     ("application out of memory", "out_of_memory", [], "out-of-memory", "40 MiB"),
     ("container stopped", "stopped", ["tt-grafana-1"], "container-stopped", "tt-grafana-1"),
@@ -139,7 +144,12 @@ FAULTS = [
     ("Doppler away", "service", ["doppler", "error", "secrets"], "doppler-away", "Internal server"),
     ("registry away", "service", ["registry", "error", "/v2/"], "registry-away", "500"),
     ("gateway emptied", "gateway_emptied", [], "nothing-serves", "HTTP 503"),
+    ("ss put aside", "undone_by",
+     ["mv /usr/bin/ss /usr/bin/ss.aside", "mv /usr/bin/ss.aside /usr/bin/ss"], "not-seen", "ports"),
     ("agent killed", "agent_killed", [], "host-unreachable", "ConnectionLost"),
+    ("instance stopped", "instance_stopped", [], "host-unreachable", "start-instances"),
+    ("role may not send commands", "service", ["ssm", "forbidden", "SendCommand"],
+     "host-unreachable", "Compare the role with the policy"),
 ]  # fmt: skip
 RESTLESS = ("application out of memory", "nodes.conf corrupt")
 """Faults by which a container dies and is started again by Docker, whoever looks."""
@@ -295,3 +305,4 @@ def test_a_slow_release_is_told_from_a_broken_one(
     assert slow.outcome == "ROLLED_BACK", slow.said
     assert slow.answer["findings"][0]["cause"] == "slow-start", slow.said
     assert "12 s" in slow.answer["failure"]["message"]
+    print(f"slow start: {slow.answer['duration_seconds']:.0f} s")

@@ -3,11 +3,14 @@
 import re
 import time
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 import pytest
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
+from blocks.environment import load_environment
 from tests.e2e.breaking import Broken
 from tests.e2e.conftest import RunningLab
 from tests.e2e.delivering import Delivering
@@ -51,9 +54,7 @@ def look(delivering: Delivering) -> Iterator[Looking]:
 
 def _looking(lab: RunningLab) -> Looking:
     from prefect import flow
-    from prefect.settings import PREFECT_API_URL, temporary_settings
 
-    from blocks.environment import load_environment
     from delivery.checks import Level, worst_first
     from flows.readiness import survey
 
@@ -123,7 +124,7 @@ def _is_first(fault: Fault, seen: Seen) -> bool:
 def test_drift_is_a_flow_of_its_own_and_only_a_change_is_news(
     delivering: Delivering, look: Looking
 ) -> None:
-    (stopped,) = [fault for fault in FAULTS if fault.first == "drift: containers"]
+    (stopped,) = [fault for fault in FAULTS if fault.name == "a container was stopped"]
     first = delivering.run("drift")
     with stopped.made(Broken(delivering.lab)):
         with slack_listening(delivering) as told:
@@ -142,6 +143,62 @@ def test_drift_is_a_flow_of_its_own_and_only_a_change_is_news(
     assert "lab is again what was deployed" in clear.headline
     assert clear.facts == {"Again as it should be": "drift: containers on TT-ec2-1"}
     assert "Run" in alarm.links
+
+
+_DRIFTING = [
+    fault
+    for fault in FAULTS
+    if fault.name
+    in (
+        "a secret is missing in Doppler",
+        "a file was edited by hand",
+        "somebody committed on the host",
+        "a value was changed in Doppler",
+    )
+]
+
+
+@pytest.mark.parametrize("fault", _DRIFTING, ids=lambda fault: fault.name)
+def test_the_drift_flow_finds_the_fault_first_and_changes_nothing(
+    delivering: Delivering, look: Looking, fault: Fault
+) -> None:
+    host = Broken(delivering.lab)
+    with fault.made(host):
+        before = host.standing()
+        drifted = delivering.run("drift")
+        after = host.standing()
+
+    found = [check for check in drifted.answer["checks"] if check["level"] != "pass"]
+    first = min(found, key=lambda check: check["level"] != "fail")
+    assert (drifted.status, drifted.outcome) == (1, "DRIFTED"), drifted.said
+    assert (first["name"], first["level"]) == (fault.first, fault.level), found
+    assert fault.words in first["evidence"]
+    assert after == before
+
+
+@contextmanager
+def _following(delivering: Delivering, branch: str) -> Iterator[None]:
+    """The environment with another branch to follow."""
+    with temporary_settings({PREFECT_API_URL: delivering.lab.env["PREFECT_API_URL"]}):
+        target = load_environment("lab")
+        target.model_copy(update={"branch": branch}).save("lab", overwrite=True)
+        try:
+            yield
+        finally:
+            target.save("lab", overwrite=True)
+
+
+def test_a_branch_that_is_gone_is_told_by_drift(delivering: Delivering, look: Looking) -> None:
+    with _following(delivering, "gone"):
+        drifted = delivering.run("drift")
+    after = delivering.run("drift")
+
+    (found,) = [check for check in drifted.answer["checks"] if check["level"] != "pass"]
+    assert (found["name"], found["level"]) == ("drift: needs", "warn"), drifted.said
+    assert "gone" in found["evidence"]
+    assert found["remedy"]
+    assert (after.status, after.outcome) == (0, "CLEAN"), after.said
+    print(f"the branch is gone: {found['evidence']} ({drifted.answer['duration_seconds']:.1f} s)")
 
 
 def test_a_branch_that_lost_its_history_is_drift(delivering: Delivering, look: Looking) -> None:

@@ -54,9 +54,11 @@ def serving(delivering: Delivering) -> str:
 
 def unhealthy(delivering: Delivering) -> dict[str, str]:
     """The probes that did not hold, with what they saw."""
+    began = time.monotonic()
     done = delivering.run("healthcheck")
     assert done.answer, done.said
     probes: list[dict[str, Any]] = done.answer["probes"]
+    print(f"healthcheck: {done.outcome} ({time.monotonic() - began:.1f} s)")
     return {each["name"]: each["detail"] for each in probes if each["verdict"] == "unhealthy"}
 
 
@@ -113,23 +115,6 @@ def changed(delivering: Delivering, **policies: dict[str, int]) -> Iterator[None
         save(before)
 
 
-def test_a_healthy_stack_verifies_and_a_drill_reaches_slack_and_is_resolved(
-    delivering: Delivering,
-) -> None:
-    said, resolved = (
-        messages(delivering, f"*{SUMMARY}*"),
-        messages(delivering, "resolved: " + SUMMARY),
-    )
-
-    done = delivering.run("verify", "--drill")
-
-    assert (done.status, done.outcome) == (0, "VERIFIED"), done.said
-    names = {check["name"] for check in done.answer["checks"]}
-    assert {"targets", "scrapes", "dashboards", "receivers", "drill: resolved in Slack"} <= names
-    assert messages(delivering, f"*{SUMMARY}*") == said + 1
-    assert messages(delivering, "resolved: " + SUMMARY) == resolved + 1
-
-
 class Watched:
     """The lab's watchers, looked at once: the flow's own parts, through SSM, in this process."""
 
@@ -137,14 +122,19 @@ class Watched:
         lab = load_environment("lab")
         given = {"patience_seconds": 0, "drill_seconds": 25}
         lab.verification = lab.verification.model_copy(update=given)
+        lab.timeouts = lab.timeouts.model_copy(update={"delivery": 30})
         self._target, self._hosts = lab, lab.hosts_door().running(lab.tag_key, lab.tag_value)
 
     def failed(self, *, drill: bool = False) -> list[Check]:
         """The checks that fail now, causes first."""
         checks = verify_watchers.fn(self._target, self._hosts)
         if drill:
-            checks += drill_alerts.fn(self._target, self._hosts, now=True)
+            checks += self.drill(now=True)
         return [check for check in checks if check.level is Level.FAIL]
+
+    def drill(self, *, now: bool) -> list[Check]:
+        """The checks of a drill, or of one that is left out unless it is due."""
+        return drill_alerts.fn(self._target, self._hosts, now=now)
 
     def first_failed(self, fault: Blindness) -> Check:
         """The first check that fails once the fault is noticed, by whoever notices it last."""
@@ -181,6 +171,28 @@ def watched(watching: Watched) -> Watched:
     """The watchers, all well before a fault."""
     watching.until_fine()
     return watching
+
+
+def test_a_healthy_stack_verifies_and_a_drill_reaches_slack_once_a_day_and_is_resolved(
+    delivering: Delivering, watching: Watched
+) -> None:
+    said, resolved = (
+        messages(delivering, f"*{SUMMARY}*"),
+        messages(delivering, "resolved: " + SUMMARY),
+    )
+
+    done = delivering.run("verify", "--drill")
+
+    assert (done.status, done.outcome) == (0, "VERIFIED"), done.said
+    names = {check["name"] for check in done.answer["checks"]}
+    assert {"targets", "scrapes", "dashboards", "receivers", "drill: resolved in Slack"} <= names
+    assert messages(delivering, f"*{SUMMARY}*") == said + 1
+    assert messages(delivering, "resolved: " + SUMMARY) == resolved + 1
+
+    (left_out,) = watching.drill(now=False)
+    assert (left_out.name, left_out.level) == ("drill", Level.PASS)
+    assert "left out: the last one was 0.0 h ago" in left_out.evidence
+    assert messages(delivering, f"*{SUMMARY}*") == said + 1
 
 
 @pytest.mark.parametrize("fault", BLIND, ids=lambda fault: fault.name)
@@ -260,3 +272,4 @@ def test_a_release_that_the_gateway_lets_pass_is_caught_by_prometheus(
     assert (done.status, done.outcome) == (1, "ROLLED_BACK"), done.said
     assert "more requests fail than before the takeover" in done.answer["failure"]["message"]
     assert delivering.serving() == serving
+    print(f"a release that fails a little: {done.answer['duration_seconds']:.0f} s")

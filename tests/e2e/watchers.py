@@ -53,6 +53,11 @@ def _receivers(host: Broken, edit: str) -> Iterator[None]:
 
 BLIND = [
     Blindness(
+        "the SSM agent is gone",
+        lambda host: host.agent_killed(),
+        "host answers", "could not deliver the command", "aws ssm describe-instance-information",
+    ),
+    Blindness(
         "the application hangs",
         lambda host: host.hung(),
         "application", "no answer", "logs --tail 50 app",

@@ -165,7 +165,17 @@ def test_the_token_file_is_described_and_not_shown(machine: Machine) -> None:
     assert seen is not None
     assert (seen.mode, seen.returns, seen.newlines, seen.plain) == ("644", 1, 2, True)
     assert seen.owner == os.getuid()
-    token.write_text("two words\n")
+
+
+@pytest.mark.parametrize(
+    "text", ["two words\n", "dp.st.old\ndp.st.new\n", "dp.st.old\rdp.st.new", ""]
+)
+def test_a_token_file_with_more_or_less_than_one_token_is_not_plain(
+    machine: Machine, text: str
+) -> None:
+    token = machine.root / "token"
+    token.chmod(0o600)
+    token.write_text(text)
     odd = looked(machine).token
     assert odd is not None
     assert not odd.plain

@@ -6,7 +6,7 @@ In Docker's place stands a program that runs on this machine what it is to run i
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pytest
 
@@ -74,6 +74,14 @@ def is_whole_again(cluster: RedisNodes) -> bool:
     return True
 
 
+def until(holds: Callable[[], bool], *, seconds: float = 60) -> None:
+    """Wait until it holds."""
+    due = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < due, "it never held"
+        time.sleep(0.2)
+
+
 class TestRedis:
     @pytest.fixture(autouse=True)
     def container(self, machine: Machine, cluster: RedisNodes) -> None:
@@ -87,13 +95,19 @@ class TestRedis:
         reads = f"export REDISCLI_AUTH=$(cat {secret})\n"
         script.write_text(script.read_text().replace("case", reads + "case", 1))
 
-    def look(self, machine: Machine, cluster: RedisNodes, looks: int = 1) -> list[Sample]:
+    def look(
+        self,
+        machine: Machine,
+        cluster: RedisNodes,
+        looks: int = 1,
+        nodes: Sequence[str] = (),
+    ) -> list[Sample]:
         ran = machine.run_file(
             "probe_redis",
             TT_PROJECT="tt",
             TT_LOOKS=str(looks),
             TT_INTERVAL="0.1",
-            TT_REDIS_NODES=" ".join(cluster.addresses),
+            TT_REDIS_NODES=" ".join(nodes or cluster.addresses),
         )
         assert len(ran.printed) < 20_000
         answer = read_answer(RedisSamples, ran.printed, host="h")
@@ -159,6 +173,43 @@ class TestRedis:
             cluster.ask(replica, "config", "set", "masterauth", right)
             assert link_of(cluster, replica, becomes="up")
         assert (sample.passed, sample.detail) == (False, said)
+
+    def test_what_the_others_think_of_a_node_is_told(
+        self, machine: Machine, cluster: RedisNodes
+    ) -> None:
+        replica = next(n for n in range(6) if cluster.ask(n, "role").startswith("slave"))
+        address = cluster.addresses[replica]
+        others = [each for each in cluster.addresses if each != address]
+        asked = next(n for n in range(6) if n != replica)
+        os.kill(cluster.running[replica].pid, signal.SIGSTOP)
+        try:
+            # Past its node timeout of five seconds.
+            until(lambda: ",fail" in cluster.ask(asked, "cluster", "nodes"))
+            (sample,) = self.look(machine, cluster, nodes=others)
+        finally:
+            os.kill(cluster.running[replica].pid, signal.SIGCONT)
+            until(lambda: self.look(machine, cluster)[0].passed)
+        assert not sample.passed
+        assert f"sees failing nodes: {address} (slave,fail" in sample.detail
+
+    def test_a_master_that_sees_another_owner_of_a_slot_is_named(
+        self, machine: Machine, cluster: RedisNodes
+    ) -> None:
+        """The wrong owner has the newer epoch: gossip alone does not put it right."""
+        until(lambda: self.look(machine, cluster)[0].passed)
+        rows = [line.split() for line in cluster.ask(0, "cluster", "nodes").splitlines()]
+        owner, odd, wrong = sorted((r for r in rows if "master" in r[2]), key=lambda r: int(r[6]))
+        slot = owner[8].partition("-")[0]
+        number = {r[0]: cluster.addresses.index(r[1].partition("@")[0]) for r in (owner, odd)}
+        cluster.ask(number[odd[0]], "cluster", "setslot", slot, "node", wrong[0])
+        try:
+            (sample,) = self.look(machine, cluster)
+        finally:
+            for each in (odd, owner):
+                cluster.ask(number[each[0]], "cluster", "setslot", slot, "node", owner[0])
+            until(lambda: self.look(machine, cluster)[0].passed)
+        assert not sample.passed
+        assert "another slot map than the other nodes" in sample.detail
 
     def test_a_wrong_password_is_what_the_nodes_say(
         self, machine: Machine, cluster: RedisNodes
@@ -236,6 +287,16 @@ class TestPostgres:
         (sight,) = read_answer(PostgresSamples, ran.printed, host="h").samples
         assert (sight.connections, sight.pool) == (197, 7)
         assert 1 <= sight.used < 10
+
+    def test_a_replication_slot_that_nobody_reads_is_told(
+        self, machine: Machine, postgres: Postgres
+    ) -> None:
+        postgres.sql("select pg_create_physical_replication_slot('gone', true)")
+        try:
+            (sample,) = self.look(machine)
+        finally:
+            postgres.sql("select pg_drop_replication_slot('gone')")
+        assert (sample.passed, sample.detail) == (False, "1 replication(s) not streaming")
 
     def test_a_refused_password_is_what_postgres_says(self, machine: Machine) -> None:
         script = machine.programs / "docker"

@@ -92,6 +92,13 @@ class TestLooking:
         target._hosts = Stopped()
         (found,) = look(target)
         assert found.evidence == ("expected 1 running, found 0", "i-1: stopped")
+        assert found.remedy.command.startswith("aws ec2 start-instances --instance-ids i-1\n")
+
+    def test_an_instance_that_is_gone_is_not_to_be_started(self, target: FakeEnvironment) -> None:
+        target.hosts.worlds.clear()
+        (found,) = look(target)
+        assert found.evidence == ("expected 1 running, found 0",)
+        assert found.remedy.command.startswith("aws ssm describe-instance-information")
 
     def test_an_agent_that_never_registered_is_told_as_such(self, target: FakeEnvironment) -> None:
         class Unregistered(FakeHosts):
@@ -124,10 +131,12 @@ class TestLooking:
     def test_a_command_that_is_refused_is_a_finding(self, target: FakeEnvironment) -> None:
         class Refusing(FakeHosts):
             def send(self, *_: object, **__: object) -> str:
-                raise ConfigurationError("The AWS role lacks ssm:SendCommand.")
+                raise ConfigurationError("The role lacks it.", next_command="Compare the role.")
 
         target._hosts = Refusing()
-        assert "ssm:SendCommand" in look(target)[0].evidence[0]
+        (found,) = look(target)
+        assert found.evidence == ("The role lacks it.",)
+        assert found.remedy.command.startswith("Compare the role.\naws ssm describe")
 
     @pytest.mark.parametrize(
         ("how", "cause"),
