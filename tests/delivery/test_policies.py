@@ -77,3 +77,8 @@ def test_neither_a_canary_nor_a_whole_wave_may_fail(hosts: int, tolerated: int) 
     policy = RolloutPolicy(failure_budget=2)
     assert policy.tolerated_failures(hosts) == tolerated
     assert policy.tolerated_failures(hosts, canary=True) == 0
+
+
+def test_a_takeover_drains_twice_where_the_release_fails_after_the_switch() -> None:
+    policy = RolloutPolicy(gate_seconds=100, drain_seconds=20, soak_seconds=7, stop_seconds=5)
+    assert policy.longest_seconds == 152

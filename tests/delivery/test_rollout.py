@@ -105,6 +105,15 @@ def test_the_target_is_its_own_way_back_unless_its_configuration_is_the_same_too
     assert found == way_back
 
 
+def test_what_a_host_never_ran_healthily_is_unproved_though_it_runs_there() -> None:
+    plan = plan_rollout(
+        [state("one", healthy=NEW), state("two", healthy=OLD, runs=NEW)], NEW, generation=5
+    )
+    assert plan.is_unproved(["one", "two"])
+    assert not plan.is_unproved(["one"])
+    assert plan.is_unproved(["three"])
+
+
 def test_the_same_image_with_other_files_is_another_release() -> None:
     newer = dataclasses.replace(OLD, revision=REVISION[::-1])
     plan = plan_rollout([state()], newer, generation=1)
