@@ -82,7 +82,7 @@ def test_what_was_down_before_is_held_against_neither_the_release_nor_the_way_ba
 def test_what_only_the_new_release_has_down_is_held_against_it(host: WholeHost) -> None:
     host.is_down("mail")
     host.is_down("db", image="two")
-    failed = host.rolled_out("two").result
+    failed = host.rolled_out("two", gate_seconds=2).result
     assert failed
     assert failed["failed"] == "tt-app-2 was not ready within 2 s; not UP: db"
     assert (host.apps, host.serving, host.outages) == (["tt-app-1"], "one", [])
@@ -90,7 +90,7 @@ def test_what_only_the_new_release_has_down_is_held_against_it(host: WholeHost) 
 
 def test_one_that_dockers_own_check_finds_ill_does_not_pass_the_gate(host: WholeHost) -> None:
     host.finds("two", "starting")
-    failed = host.rolled_out("two").result
+    failed = host.rolled_out("two", gate_seconds=2).result
     assert failed
     assert failed["failed"] == "tt-app-2 was not ready within 2 s; not UP: Docker's health check"
     host.finds("two", "healthy")
