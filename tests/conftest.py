@@ -25,10 +25,12 @@ _BEGUN_FIRST = (
     "e2e/test_deaths.py",
     "e2e/test_rollouts.py",
     "e2e/test_deploys.py",
+    "e2e/test_verify.py",
     "e2e/test_diagnose.py",
     "e2e/test_preflight.py",
     "e2e/test_notify.py",
     "e2e/test_adversity.py",
+    "e2e/test_data_stores.py",
     "deployments/test_server_on_postgres.py",
     "deployments/test_turns.py",
 )

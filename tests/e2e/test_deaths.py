@@ -26,8 +26,24 @@ def test_a_worker_killed_in_mid_rollout_loses_no_request_and_the_next_run_conver
 
     assert done.outcome in ("DEPLOYED", "UP_TO_DATE"), done.said
     assert together(loads).failed == []
-    assert len(delivering.app_containers()) == 1
-    assert delivering.record()[-1]["revision"] == sha
+    assert list(left_wrong(delivering, sha)) == []
+
+
+def test_an_agent_lost_in_mid_rollout_is_waited_for(delivering: Delivering, serving: str) -> None:
+    sha = delivering.commit("fix", message="nobody hears of its rollout for a while")
+
+    with delivering.under_load() as loads:
+        worker = delivering.start("deploy", "--revision", sha)
+        assert _two_stand_beside_each_other(delivering)
+        delivering.lab.command("fault", "host", "kill-agent")
+        # What it started lives on: the rollout ends though nobody can be told.
+        assert wait_until(lambda: delivering.serving() not in ("", serving), 300)
+        delivering.lab.command("fault", "host", "clear")
+        status = worker.wait(timeout=600)
+
+    assert status == 0
+    assert together(loads).failed == []
+    assert list(left_wrong(delivering, sha)) == []
 
 
 def test_the_script_killed_on_the_host_leaves_a_release_serving(delivering: Delivering) -> None:
@@ -42,7 +58,7 @@ def test_the_script_killed_on_the_host_leaves_a_release_serving(delivering: Deli
     assert killed
     assert done.outcome in ("DEPLOYED", "UP_TO_DATE"), done.said
     assert together(loads).failed == []
-    assert len(delivering.app_containers()) == 1
+    assert list(left_wrong(delivering, sha)) == []
 
 
 def test_a_reboot_in_mid_rollout_comes_back_with_one_healthy_release(

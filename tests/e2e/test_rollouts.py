@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from websockets.frames import CloseCode
 
+from benchmarks.endurance.one_host import left_wrong
 from benchmarks.load import Figures, together
 from tests.e2e.breaking import Broken
 from tests.e2e.conversing import Conversation
@@ -42,6 +43,14 @@ def assert_told(message: Message, done: Answered, serving: str, outcome: str) ->
     assert message.links.keys() >= {"Run", "Dashboard"}
 
 
+def assert_only_serves(delivering: Delivering, tag: str) -> None:
+    """This release serves and ends the record; no other container, lock or login is left."""
+    assert delivering.serving() == tag
+    last = delivering.record()[-1]
+    assert last["tag"] == tag
+    assert list(left_wrong(delivering, last["revision"])) == []
+
+
 @pytest.mark.parametrize(
     ("behaviour", "cause", "policy"),
     [
@@ -69,9 +78,7 @@ def test_a_bad_release_leaves_the_old_one_serving(
     assert_told(told[-1], done, serving, "ROLLED_BACK")
     assert told[-1].texts[0].startswith(first["summary"])
     assert first["remedy"].partition("#")[0].strip() in told[-1].texts[1]
-    assert delivering.serving() == serving
-    assert len(delivering.app_containers()) == 1
-    assert delivering.record()[-1]["tag"] == serving
+    assert_only_serves(delivering, serving)
     assert len(delivering.record()) <= recorded + 1
 
 
@@ -79,7 +86,7 @@ def test_a_release_that_answers_500_is_taken_back(delivering: Delivering, servin
     done, figures = deploy_under_load(delivering, "fail-rate=0.5")
 
     assert (done.status, done.outcome) == (1, "ROLLED_BACK"), done.said
-    assert delivering.serving() == serving
+    assert_only_serves(delivering, serving)
     # Only the new release's own answers can be errors, and only while it was watched.
     assert all(answer.status == 500 for answer in figures.failed)
 
@@ -95,11 +102,10 @@ def test_a_release_that_falls_ill_once_it_serves_gives_way_to_the_old_one_still_
 
     assert (done.status, done.outcome) == (1, "ROLLED_BACK"), done.said
     assert figures.failed == []
-    assert delivering.serving() == serving
+    assert_only_serves(delivering, serving)
     (host,) = done.answer["restored"]["hosts"]
     assert (host["how"], host["configuration_as_recorded"]) == ("still warm", True)
     assert 0 < host["traffic_seconds"] < done.answer["restored"]["verified_seconds"]
-    assert len(delivering.app_containers()) == 1
 
 
 def test_recreate_replaces_the_release_in_place_and_nothing_else(
@@ -118,8 +124,8 @@ def test_recreate_replaces_the_release_in_place_and_nothing_else(
     (host,) = done.answer["hosts"]
     assert host["receipt"]["longest_gap_ms"] > 1000
     assert (back.status, back.outcome) == (1, "ROLLED_BACK"), back.said
-    assert delivering.serving() == f"v{done.answer['version']}" != serving
-    assert len(delivering.app_containers()) == 1
+    assert f"v{done.answer['version']}" != serving
+    assert_only_serves(delivering, f"v{done.answer['version']}")
     assert others.items() <= delivering.containers().items()
     assert delivering.record()[-1]["revision"] == good
 
@@ -129,7 +135,7 @@ def _not_the_app(delivering: Delivering) -> dict[str, str]:
     return {name: each for name, each in delivering.containers().items() if name not in apps}
 
 
-def test_rollback_brings_the_previous_release_back_and_breaks_nobody_off(
+def test_rollback_and_an_older_revision_bring_a_release_back_and_break_nobody_off(
     delivering: Delivering, serving: str
 ) -> None:
     expected = [line["tag"] for line in delivering.record() if line["tag"] != serving][-1]
@@ -146,13 +152,21 @@ def test_rollback_brings_the_previous_release_back_and_breaks_nobody_off(
     assert told[-1].facts["Why"] == "second thoughts"
     figures = together(loads)
     assert figures.failed == []
-    assert delivering.serving() == expected
+    assert_only_serves(delivering, expected)
     # An open websocket stays with the old release long after the switch, until that says goodbye.
     switched = min(answer.at for answer in figures.answers if answer.version == expected)
     assert set(talk.versions) == {serving}
     assert talk.at[-1] > switched + 10, talk.end
     assert talk.longest_silence_seconds < 30
     assert talk.closed == CloseCode.GOING_AWAY, talk.end
+
+    tags, revision = delivering.tags(), delivering.record()[-2]["revision"]
+    with delivering.under_load() as loads:
+        forth = delivering.run("deploy", "--revision", serving)
+    assert (forth.status, forth.outcome, forth.answer["revision"]) == (0, "DEPLOYED", revision)
+    assert together(loads).failed == []
+    assert delivering.tags() == tags, "an older revision has its tag and its image"
+    assert_only_serves(delivering, serving)
 
 
 def test_rollback_to_what_is_not_there_is_refused_before_anything_is_touched(
