@@ -5,7 +5,6 @@ In Docker's place stands a program that runs on this machine what it is to run i
 
 import os
 import signal
-import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import pytest
@@ -15,6 +14,7 @@ from delivery.host_script import read_answer
 from delivery.postgres_health import PostgresSamples, judge_postgres
 from delivery.redis_health import RedisSamples, judge_redis
 from lab.postgres import Postgres
+from lab.processes import wait_until
 from tests.host.running import Machine
 from tests.postgres_servers import PASSWORD, a_postgres
 from tests.stack.redis_nodes import RedisNodes, free_ports
@@ -56,30 +56,15 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisNodes]:
 
 def link_of(cluster: RedisNodes, replica: int, *, becomes: str) -> bool:
     """Whether a replica's link gets into this state within a minute."""
-    due = time.monotonic() + 60
-    while f"master_link_status:{becomes}" not in cluster.ask(replica, "info", "replication"):
-        if time.monotonic() > due:
-            return False
-        time.sleep(0.2)
-    return True
+    wanted = f"master_link_status:{becomes}"
+    return wait_until(lambda: wanted in cluster.ask(replica, "info", "replication"), 60)
 
 
 def is_whole_again(cluster: RedisNodes) -> bool:
     """Whether within a minute no node takes another for failed any more."""
-    due = time.monotonic() + 60
-    while any("fail" in cluster.ask(n, "cluster", "nodes") for n in range(6)):
-        if time.monotonic() > due:
-            return False
-        time.sleep(0.2)
-    return True
-
-
-def until(holds: Callable[[], bool], *, seconds: float = 60) -> None:
-    """Wait until it holds."""
-    due = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < due, "it never held"
-        time.sleep(0.2)
+    return wait_until(
+        lambda: not any("fail" in cluster.ask(n, "cluster", "nodes") for n in range(6)), 60
+    )
 
 
 class TestRedis:
@@ -184,11 +169,11 @@ class TestRedis:
         os.kill(cluster.running[replica].pid, signal.SIGSTOP)
         try:
             # Past its node timeout of five seconds.
-            until(lambda: ",fail" in cluster.ask(asked, "cluster", "nodes"))
+            assert wait_until(lambda: ",fail" in cluster.ask(asked, "cluster", "nodes"), 60)
             (sample,) = self.look(machine, cluster, nodes=others)
         finally:
             os.kill(cluster.running[replica].pid, signal.SIGCONT)
-            until(lambda: self.look(machine, cluster)[0].passed)
+            assert wait_until(lambda: self.look(machine, cluster)[0].passed, 60)
         assert not sample.passed
         assert f"sees failing nodes: {address} (slave,fail" in sample.detail
 
@@ -196,7 +181,7 @@ class TestRedis:
         self, machine: Machine, cluster: RedisNodes
     ) -> None:
         """The wrong owner has the newer epoch: gossip alone does not put it right."""
-        until(lambda: self.look(machine, cluster)[0].passed)
+        assert wait_until(lambda: self.look(machine, cluster)[0].passed, 60)
         rows = [line.split() for line in cluster.ask(0, "cluster", "nodes").splitlines()]
         owner, odd, wrong = sorted((r for r in rows if "master" in r[2]), key=lambda r: int(r[6]))
         slot = owner[8].partition("-")[0]
@@ -207,7 +192,7 @@ class TestRedis:
         finally:
             for each in (odd, owner):
                 cluster.ask(number[each[0]], "cluster", "setslot", slot, "node", owner[0])
-            until(lambda: self.look(machine, cluster)[0].passed)
+            assert wait_until(lambda: self.look(machine, cluster)[0].passed, 60)
         assert not sample.passed
         assert "another slot map than the other nodes" in sample.detail
 
