@@ -89,9 +89,12 @@ elif is_prepared; then
 else
     fail "the host could not be prepared, and nothing that could serve is there any more"
 fi
-find_outgoing
+# What comes back as it is has been found.
+if ! $as_it_is; then
+    find_outgoing
+    find_spare
+fi
 start_gateway
-find_spare
 gateway_follow
 remove_leftovers
 
