@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from lab.errors import LabError
-from lab.packages import NEWER, STABLE, DebianPackages, PackageSet, install
+from lab.packages import BETWEEN, NEWER, STABLE, DebianPackages, PackageSet, install
 
 LABEL = "tt-lab"
 PRIVATE = "private"
@@ -27,8 +27,9 @@ COMPLAINT_LINES = 25
 ENGINE_PACKAGES = (
     PackageSet(
         NEWER,
-        ("docker.io", "docker-cli", "docker-buildx", "docker-compose", "containerd", "tini-static"),
+        ("docker.io", "docker-buildx", "docker-compose", "containerd", "tini-static"),
     ),
+    PackageSet(BETWEEN, ("docker-cli",)),
     # runc of the newer suite wants a newer C library than the stable suite has. Without an
     # iptables binary the engine gives containers no name server, even if told not to use it.
     PackageSet(
