@@ -22,6 +22,7 @@ import httpx
 
 from benchmarks.load import Load
 from lab.lab import Lab
+from tools.preforked import Preforked
 
 ROOT = Path(__file__).resolve().parents[1]
 PATIENCE_SECONDS = 900
@@ -115,25 +116,37 @@ class Delivering:
     """The product in one environment of the lab, seen at one of its hosts."""
 
     def __init__(
-        self, lab: DrivenLab, *, environment: str = "lab", host: str = "1", app_url: str = ""
+        self,
+        lab: DrivenLab,
+        *,
+        environment: str = "lab",
+        host: str = "1",
+        app_url: str = "",
+        preforked: Preforked | None = None,
     ) -> None:
+        """Commands are forked from ``preforked`` if it is given."""
         self.lab = lab
+        self._preforked = preforked
         self.environment = environment
         self.host = host
         self.app_url = app_url or str(lab.status["app_url"])
 
     def run(self, flow: str, *arguments: str) -> Answered:
         """``python -m flows.FLOW --environment ENVIRONMENT ARGUMENTS --json`` to its end."""
-        done = subprocess.run(
-            self._command(flow, *arguments),
-            cwd=ROOT,
-            env=dict(self.lab.env),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=FLOW_SECONDS,
-            check=False,
-        )
+        module, *words = self._words(flow, *arguments)
+        if self._preforked:
+            done = self._preforked.run(module, *words, timeout=FLOW_SECONDS)
+        else:
+            done = subprocess.run(
+                [sys.executable, "-m", module, *words],
+                cwd=ROOT,
+                env=dict(self.lab.env),
+                stdin=subprocess.DEVNULL,
+                capture_output=True,
+                text=True,
+                timeout=FLOW_SECONDS,
+                check=False,
+            )
         said = done.stdout + done.stderr
         lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
         return Answered(done.returncode, json.loads(lines[-1]) if lines else {}, said)
@@ -141,7 +154,7 @@ class Delivering:
     def start(self, flow: str, *arguments: str) -> subprocess.Popen[str]:
         """The same, not waited for; its output goes nowhere."""
         return subprocess.Popen(
-            self._command(flow, *arguments),
+            [sys.executable, "-m", *self._words(flow, *arguments)],
             cwd=ROOT,
             env=dict(self.lab.env),
             stdin=subprocess.DEVNULL,
@@ -276,9 +289,8 @@ class Delivering:
         process.send_signal(signal.SIGKILL)
         process.wait()
 
-    def _command(self, flow: str, *arguments: str) -> list[str]:
-        chosen = ("--environment", self.environment)
-        return [sys.executable, "-m", f"flows.{flow}", *chosen, *arguments, "--json"]
+    def _words(self, flow: str, *arguments: str) -> list[str]:
+        return [f"flows.{flow}", "--environment", self.environment, *arguments, "--json"]
 
 
 def _edited(text: str, edits: Mapping[str, str]) -> str:

@@ -14,6 +14,7 @@ import pytest
 
 from tools.driving import ROOT, Delivering, lab_command
 from tools.driving import DrivenLab as RunningLab
+from tools.preforked import Preforked
 
 __all__ = ["ROOT", "RunningLab", "lab_command"]
 
@@ -43,10 +44,11 @@ def lab(lab_home: Path) -> Iterator[RunningLab]:
 
 
 @pytest.fixture(scope="session")
-def delivering(lab: RunningLab) -> Delivering:
+def delivering(lab: RunningLab) -> Iterator[Delivering]:
     """The product in that lab: a Prefect server, the environment registered, a worker."""
     lab.command("up")
-    return Delivering(lab)
+    with Preforked(lab.env, ROOT) as preforked:
+        yield Delivering(lab, preforked=preforked)
 
 
 @pytest.fixture

@@ -1,0 +1,74 @@
+"""Forked commands are the commands their users type, but for the time."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.processes import wait_until
+from tools.driving import ROOT
+from tools.preforked import Preforked
+
+_WRONG = ("flows.preflight", "--environment", "No Name", "--json")
+
+
+@pytest.fixture(scope="module")
+def preforked() -> Iterator[Preforked]:
+    with Preforked(os.environ, ROOT) as server:
+        yield server
+
+
+def test_a_forked_command_answers_as_a_typed_one(preforked: Preforked) -> None:
+    typed = subprocess.run(
+        [sys.executable, "-m", *_WRONG],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    for _ in range(2):
+        forked = preforked.run(*_WRONG, timeout=60)
+        assert (forked.returncode, forked.stdout, forked.stderr) == (
+            typed.returncode,
+            typed.stdout,
+            typed.stderr,
+        )
+    assert typed.returncode == 2
+    assert "'No Name' is no environment's name" in typed.stderr
+
+
+def test_a_command_that_takes_too_long_is_killed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "slow.py").write_text(
+        "import os, pathlib, time\n"
+        "pathlib.Path('pid').write_text(str(os.getpid()))\n"
+        "time.sleep(300)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
+    with Preforked(environment, tmp_path) as server:
+        with pytest.raises(subprocess.TimeoutExpired):
+            server.run("slow", timeout=5)
+        process = int((tmp_path / "pid").read_text())
+        assert wait_until(lambda: not Path(f"/proc/{process}").exists(), 10)
+
+
+def test_it_ends_with_the_process_that_began_it() -> None:
+    begun = (
+        "import os; from tools.driving import ROOT; from tools.preforked import Preforked\n"
+        "server = Preforked(os.environ, ROOT); print(server.process, flush=True); os._exit(9)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", begun],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    server = Path(f"/proc/{int(done.stdout)}")
+    assert wait_until(lambda: not server.exists(), 60)
