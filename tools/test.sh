@@ -3,7 +3,8 @@
 #
 #   fast     no server, no lab; all of delivery's branches must be covered
 #   slow     the next two, one after the other: side by side they starve each other of processors, and
-#            requests are lost that would not be. The files of LATE have a third lab, beside the others
+#            requests are lost that would not be. The files of LOOKING, which put no load on what they
+#            look at, have a third lab, beside both
 #   prefect  with a Prefect server
 #   e2e      the product in labs of the tests' own, which are gone afterwards
 #
@@ -15,7 +16,7 @@ PATH=$PWD/.venv/bin:$PATH
 
 readonly LAB=${TT_LAB_HOME:-.lab-test}
 readonly WORKERS=${TT_TEST_WORKERS:-2}
-readonly LATE=(tests/e2e/test_diagnose.py tests/e2e/test_preflight.py)
+readonly LOOKING=(tests/e2e/test_diagnose.py tests/e2e/test_preflight.py)
 running=() said="" with_labs=""
 
 # Coverage costs a third of the time, so only the tests of `delivery` pay it.
@@ -36,28 +37,25 @@ e2e() {
     finish
 }
 
-# Though one fails, the other says what it has to say.
+# Though one fails, the others say what they have to say.
 slow() {
-    local status=0
-    prefect || status=$?
-    labs || status=$?
+    local file status=0 others=()
+    if ((!WORKERS)); then
+        prefect || status=$?
+        e2e || status=$?
+        return "$status"
+    fi
+    with_labs=yes
+    beside looking
+    begin run "$WORKERS" -m "prefect and not e2e"
+    settle || status=$?
+    for file in "${LOOKING[@]}"; do others+=(--ignore "$file"); done
+    begin run "$WORKERS" -m e2e "${others[@]}"
+    finish || status=$?
     return "$status"
 }
 
-labs() {
-    local file others=()
-    if ((!WORKERS)); then
-        e2e
-        return
-    fi
-    with_labs=yes
-    for file in "${LATE[@]}"; do others+=(--ignore "$file"); done
-    beside late
-    begin run "$WORKERS" -m e2e "${others[@]}"
-    finish
-}
-
-late() { TT_LAB_HOME=$LAB-late run 1 -m e2e "${LATE[@]}"; }
+looking() { TT_LAB_HOME=$LAB-looking run 1 -m e2e "${LOOKING[@]}"; }
 
 # beside COMMAND...: begins it; what it says comes when it has ended.
 beside() {
@@ -81,6 +79,14 @@ run() {
     shift
     # Files in the order in which they are collected: the longest first (tests/conftest.py).
     pytest --numprocesses "$processes" --dist loadfile --no-loadscope-reorder --durations=15 "$@"
+}
+
+# settle: waits for what began last; fails if it did.
+settle() {
+    local status=0
+    wait "${running[-1]}" || status=$?
+    unset 'running[-1]'
+    return "$status"
 }
 
 # finish: waits for all that began; fails if one of them did.
