@@ -51,7 +51,7 @@ begin() {
     [ "$found" != "$(cat kill-in)" ] || power_cut
 }
 power_cut() { # the group that the rollout leads, and this one, which `timeout` may have made
-    kill -9 -- "-$(ps -o sid= -p $$ | tr -d ' ')"
+    kill "-$(cat kill-with)" -- "-$(ps -o sid= -p $$ | tr -d ' ')"
     kill -9 0
 }
 end() { serves >/dev/null || echo "$*" >>outages; }
@@ -234,6 +234,7 @@ class WholeHost:
         image: str,
         *,
         kill_in: str = "never",
+        kill_with: str = "KILL",
         goes_back: bool = False,
         prepared: bool = True,
         warm_seconds: int = 0,
@@ -248,6 +249,7 @@ class WholeHost:
         for name in ("outages", "worlds"):
             (self.folder / name).write_text("")
         self._write("kill-in", kill_in)
+        self._write("kill-with", kill_with)
         job = f"rollout-{self._generation}-x"
         jobs = self._machine.memory / "jobs"
         jobs.mkdir(parents=True, exist_ok=True)
