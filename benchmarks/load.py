@@ -87,6 +87,7 @@ class Load:
         self._limits = httpx.Limits(
             max_connections=500, max_keepalive_connections=100 if keep_alive else 0
         )
+        self._began = 0.0
         self._stop = threading.Event()
         self._answers: list[Answer] = []
         self._thread = threading.Thread(target=lambda: asyncio.run(self._run()), daemon=True)
@@ -105,12 +106,17 @@ class Load:
         self._thread.join()
 
     @property
+    def seconds(self) -> float:
+        """How long it has been running, as ``Answer.at`` has it; 0 before it began."""
+        return time.perf_counter() - self._began if self._began else 0.0
+
+    @property
     def figures(self) -> Figures:
         """What was seen so far, in the order in which the requests left."""
         return Figures(tuple(sorted(self._answers, key=lambda answer: answer.at)))
 
     async def _run(self) -> None:
-        began = time.perf_counter()
+        began = self._began = time.perf_counter()
         async with httpx.AsyncClient(limits=self._limits, timeout=40.0, trust_env=False) as client:
             asked: list[asyncio.Task[None]] = []
             for number in range(int(_LONGEST_SECONDS / self._pause)):

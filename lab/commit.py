@@ -33,7 +33,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
         type=behaviour,
         metavar="BEHAVIOUR",
         help="how the release will behave from now on: healthy, never-healthy, "
-        "crash-after=SECONDS, ill-after=SECONDS of traffic, slow-start=SECONDS, fail-rate=0..1 "
+        "crash-after and ill-after=SECONDS of traffic, slow-start=SECONDS, fail-rate=0..1 "
         "(left as it is if not given)",
     )
     parser.add_argument("--message", help="the whole message, in place of one made up")

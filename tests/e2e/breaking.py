@@ -5,7 +5,7 @@ import json
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Literal
 
 import boto3
 import httpx
@@ -132,7 +132,7 @@ class Broken:
     @contextmanager
     def untagged(self) -> Iterator[None]:
         """An instance without the tag by which it is found."""
-        host, ec2 = self.lab.status["hosts"][0], self._ec2()
+        host, ec2 = self.lab.status["hosts"][0], self._aws("ec2")
         instance, name = host["instance_id"], host["name"]
         ec2.delete_tags(Resources=[instance], Tags=[{"Key": "Name", "Value": name}])
         try:
@@ -143,16 +143,25 @@ class Broken:
     @contextmanager
     def instance_stopped(self) -> Iterator[None]:
         """An instance that EC2 has stopped; in the lab its container runs on."""
-        ec2, instance = self._ec2(), self.lab.status["hosts"][0]["instance_id"]
+        ec2, instance = self._aws("ec2"), self.lab.status["hosts"][0]["instance_id"]
         ec2.stop_instances(InstanceIds=[instance])
         try:
             yield
         finally:
             ec2.start_instances(InstanceIds=[instance])
 
-    def _ec2(self) -> Any:
+    def commands_cancelled(self) -> list[str]:
+        """Cancel every command that is under way, as somebody may in the AWS console; their ids."""
+        ssm = self._aws("ssm")
+        under_way = [{"key": "Status", "value": "InProgress"}]
+        found = ssm.list_commands(Filters=under_way)["Commands"]
+        for command in found:
+            ssm.cancel_command(CommandId=command["CommandId"])
+        return [command["CommandId"] for command in found]
+
+    def _aws(self, service: Literal["ec2", "ssm"]) -> Any:
         return boto3.client(
-            "ec2",
+            service,
             endpoint_url=self.lab.status["aws_url"],
             region_name=self.lab.env["AWS_DEFAULT_REGION"],
             aws_access_key_id=self.lab.env["AWS_ACCESS_KEY_ID"],

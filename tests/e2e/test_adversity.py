@@ -13,6 +13,29 @@ _BROKEN_PULLS = 6
 """Answers cut short: more than an engine's own tries for one layer."""
 
 
+def test_a_registry_that_dies_in_mid_pull_for_good_ends_the_deploy_and_nothing_else(
+    delivering: Delivering, serving: str
+) -> None:
+    before = delivering.record()[-1]["revision"]
+    sha = delivering.commit("fix", message="fix: its layers never arrive")
+    assert delivering.run("build", "--revision", sha).status == 0
+    containers = delivering.containers()
+    delivering.lab.command("fault", "registry", "reset", "--match", "GET /v2/.*/blobs/.* docker/")
+    try:
+        # Minutes of patience: a light load will do.
+        with Load(f"{delivering.app_url}/api/tickets", per_second=5, posts=0.1) as load:
+            done = delivering.run("deploy", "--revision", sha)
+    finally:
+        delivering.lab.command("fault", "registry", "clear")
+
+    assert (done.status, done.outcome) == (1, "FAILED"), done.said
+    assert done.answer["failure"]["message"].startswith("The step 'pull' failed on the host")
+    assert load.figures.failed == []
+    assert delivering.serving() == serving
+    assert delivering.containers() == containers
+    assert list(left_wrong(delivering, before)) == []
+
+
 def test_a_registry_that_dies_in_mid_pull_costs_time_and_no_request(
     delivering: Delivering, serving: str
 ) -> None:
@@ -32,7 +55,7 @@ def test_a_registry_that_dies_in_mid_pull_costs_time_and_no_request(
     assert (done.status, done.outcome) == (0, "DEPLOYED"), done.said
     assert together(loads).failed == []
     assert delivering.serving() != serving
-    assert len(delivering.app_containers()) == 1
+    assert list(left_wrong(delivering, sha)) == []
 
 
 def test_a_database_that_was_down_before_is_started_and_not_held_against_the_release(

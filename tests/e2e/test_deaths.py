@@ -8,6 +8,7 @@ import pytest
 from benchmarks.endurance.one_host import left_wrong
 from benchmarks.load import Load, together
 from lab.processes import wait_until
+from tests.e2e.breaking import Broken
 from tests.e2e.delivering import Delivering, rolling_out_with
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1800), pytest.mark.usefixtures("serving")]
@@ -61,25 +62,46 @@ def test_the_script_killed_on_the_host_leaves_a_release_serving(delivering: Deli
     assert list(left_wrong(delivering, sha)) == []
 
 
+def test_a_command_that_is_cancelled_in_mid_rollout_goes_back(
+    delivering: Delivering, serving: str
+) -> None:
+    before = delivering.record()[-1]["revision"]
+    sha = delivering.commit("fix", message="somebody presses Cancel in the AWS console")
+
+    with delivering.under_load() as loads:
+        worker = delivering.start("deploy", "--revision", sha)
+        assert _two_stand_beside_each_other(delivering)
+        assert Broken(delivering.lab).commands_cancelled()
+        status = worker.wait(timeout=600)
+
+    assert status == 1
+    assert together(loads).failed == []
+    assert delivering.serving() == serving
+    assert list(left_wrong(delivering, before)) == []
+
+
 def test_a_reboot_in_mid_rollout_comes_back_with_one_healthy_release(
     delivering: Delivering,
 ) -> None:
     sha = delivering.commit("fix", message="the host reboots meanwhile")
-    worker = delivering.start("deploy", "--revision", sha)
-    assert _two_stand_beside_each_other(delivering)
-
-    delivering.lab.command("fault", "host", "reboot")
-    # Nobody has done anything since: what serves comes up by itself, and answers whatever is asked.
-    assert wait_until(lambda: _is_up(delivering), 300)
     with Load(f"{delivering.app_url}/api/tickets", per_second=15, posts=0.1) as load:
+        worker = delivering.start("deploy", "--revision", sha)
+        assert _two_stand_beside_each_other(delivering)
+        down_at = load.seconds
+        delivering.lab.command("fault", "host", "reboot")
+        # Nobody has done anything since: what serves comes up by itself, and answers it all.
+        assert wait_until(lambda: _is_up(delivering), 300)
+        up_at = load.seconds
         time.sleep(5)
-    assert load.figures.failed == []
-    assert load.figures.answers
-    assert len(load.figures.versions) == 1
+        after = {a.version for a in load.figures.answers if a.at > up_at and a.version}
+        worker.wait(timeout=400)
+        done = delivering.run("deploy", "--revision", sha)
 
-    worker.wait(timeout=400)
-    done = delivering.run("deploy", "--revision", sha)
-
+    assert len(after) == 1
+    # But for the time that the host itself was away, nothing was lost.
+    lost = [a for a in load.figures.failed if a.at + a.seconds < down_at or a.at > up_at]
+    assert lost == []
+    assert any(a.at > up_at and a.post for a in load.figures.answers)
     assert done.outcome in ("DEPLOYED", "UP_TO_DATE"), done.said
     assert list(left_wrong(delivering, sha)) == []
 

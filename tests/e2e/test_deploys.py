@@ -1,6 +1,7 @@
 """A release of a real application reaches a real host, end to end."""
 
 import json
+from datetime import datetime
 from uuid import uuid4
 
 import httpx
@@ -16,6 +17,7 @@ from tests.stack.files import JVM_FLAGS
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
 
+_SOURCE = "{github_url}/{repository}"
 _CLONE = "/dockerProjects/tt-src/WEB7_9_B2ST_BE"
 
 # Everything that the product ever put on a host but its images.
@@ -26,6 +28,12 @@ for kind in volume network; do
 done
 rm -rf /var/lib/tt-deploy/*
 """
+
+
+@pytest.fixture(scope="module")
+def delivering(delivering: Delivering) -> Delivering:
+    """Every command in a Python of its own, as its users have it."""
+    return Delivering(delivering.lab)
 
 
 @pytest.fixture
@@ -45,10 +53,7 @@ def test_a_first_deploy_brings_an_empty_host_to_a_healthy_release(
     assert info["commit"] == done.answer["revision"]
     assert info["version"].removeprefix("v") == done.answer["version"]
     assert delivering.record()[-1]["image"].endswith(done.answer["digest"])
-    head = delivering.lab.exec(
-        "git", "-c", "safe.directory=*", "-C", _CLONE, "rev-parse", "HEAD",
-    )  # fmt: skip
-    assert head.strip() == done.answer["revision"]
+    assert _git_on_the_host(delivering, "rev-parse", "HEAD") == done.answer["revision"]
     (app,) = delivering.app_containers()
     user, *command = json.loads(
         delivering.lab.exec(
@@ -57,6 +62,27 @@ def test_a_first_deploy_brings_an_empty_host_to_a_healthy_release(
         )
     )  # fmt: skip
     assert (user, command) == ("spring", ["java", *JVM_FLAGS, "-jar", "/app/app.jar"])
+    labels = json.loads(
+        delivering.lab.exec("docker", "inspect", app, "--format", "{{json .Config.Labels}}")
+    )
+    annotations = {
+        name.removeprefix("org.opencontainers.image."): text
+        for name, text in labels.items()
+        if name.startswith("org.opencontainers.image.")
+    }
+    committed = _git_on_the_host(delivering, "show", "--no-patch", "--format=%ct", "HEAD")
+    assert datetime.fromisoformat(annotations.pop("created")).timestamp() == int(committed)
+    assert annotations == {
+        "title": "TT Backend",
+        "revision": done.answer["revision"],
+        "version": done.answer["version"],
+        "source": _SOURCE.format(**delivering.lab.status),
+    }
+
+
+def _git_on_the_host(delivering: Delivering, *words: str) -> str:
+    said = delivering.lab.exec("git", "-c", "safe.directory=*", "-C", _CLONE, *words)
+    return said.strip()
 
 
 def test_the_same_revision_again_mints_builds_and_restarts_nothing(delivering: Delivering) -> None:

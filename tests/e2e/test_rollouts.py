@@ -14,6 +14,9 @@ from tests.e2e.telling import Message, slack_listening
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
 
+_TAKEN_BACK_SECONDS = 30.0
+"""The lab's `drain_seconds` and as much again: until then the errors are not looked at."""
+
 
 @pytest.fixture(autouse=True)
 def serving(delivering: Delivering) -> str:
@@ -52,10 +55,10 @@ def assert_only_serves(delivering: Delivering, tag: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("behaviour", "cause", "policy"),
+    ("behaviour", "cause", "words", "policy"),
     [
-        ("never-healthy", "release-unhealthy", {"gate_seconds": 15}),
-        ("crash-after=4", "container-crashes", {}),
+        ("never-healthy", "release-unhealthy", "was not ready within 15 s", {"gate_seconds": 15}),
+        ("crash-after=4", "container-crashes", "crashed while it was watched", {}),
     ],
     ids=["never healthy", "crashes"],
 )
@@ -64,6 +67,7 @@ def test_a_bad_release_leaves_the_old_one_serving(
     serving: str,
     behaviour: str,
     cause: str,
+    words: str,
     policy: dict[str, Any],
 ) -> None:
     recorded = len(delivering.record())
@@ -73,6 +77,7 @@ def test_a_bad_release_leaves_the_old_one_serving(
 
     assert (done.status, done.outcome) == (1, "ROLLED_BACK"), done.said
     assert figures.failed == []
+    assert words in done.answer["failure"]["message"]
     (first, *_) = done.answer["findings"]
     assert first["cause"] == cause, done.said
     assert_told(told[-1], done, serving, "ROLLED_BACK")
@@ -87,8 +92,13 @@ def test_a_release_that_answers_500_is_taken_back(delivering: Delivering, servin
 
     assert (done.status, done.outcome) == (1, "ROLLED_BACK"), done.said
     assert_only_serves(delivering, serving)
-    # Only the new release's own answers can be errors, and only while it was watched.
-    assert all(answer.status == 500 for answer in figures.failed)
+    # Only the new release's own answers can be errors, half of them, and only while it was watched.
+    assert {answer.status for answer in figures.failed} == {500}
+    served = [
+        answer for answer in figures.answers if answer.version == f"v{done.answer['version']}"
+    ]
+    assert len(figures.failed) <= len(served) + 2
+    assert figures.failed[-1].at - figures.failed[0].at < _TAKEN_BACK_SECONDS
 
 
 def test_a_release_that_falls_ill_once_it_serves_gives_way_to_the_old_one_still_warm(
@@ -115,8 +125,9 @@ def test_recreate_replaces_the_release_in_place_and_nothing_else(
     good = delivering.commit("fix", message="it cannot run beside the one before")
     bad = delivering.commit("fix", behaviour="never-healthy", message="nor by itself")
 
-    with rolling_out_with(delivering, strategy="recreate"):
+    with rolling_out_with(delivering, strategy="recreate", retained_releases=2):
         done = delivering.run("deploy", "--revision", good)
+        kept = _images(delivering)
         back = delivering.run("deploy", "--revision", bad)
     delivering.commit("fix", behaviour="healthy", message="mended")
 
@@ -128,6 +139,21 @@ def test_recreate_replaces_the_release_in_place_and_nothing_else(
     assert_only_serves(delivering, f"v{done.answer['version']}")
     assert others.items() <= delivering.containers().items()
     assert delivering.record()[-1]["revision"] == good
+    # All but the last two releases' images went with it, and it says how much room that made.
+    last_two = {line["image"] for line in delivering.record()[-2:]}
+    assert (kept, len(last_two)) == (last_two, 2)
+    assert done.answer["freed_bytes"]["TT-ec2-1"] > 0
+
+
+def _images(delivering: Delivering) -> set[str]:
+    """The application's images on the host, by digest."""
+    image = delivering.record()[-1]["image"].partition("@")[0]
+    form = "{{.Repository}}@{{.Digest}}"
+    return set(
+        delivering.lab.exec(
+            "docker", "image", "ls", "--digests", "--format", form, image, host=delivering.host
+        ).split()
+    )
 
 
 def _not_the_app(delivering: Delivering) -> dict[str, str]:

@@ -59,7 +59,10 @@ public final class Application {
         }
         long milliseconds = ManagementFactory.getRuntimeMXBean().getUptime();
         LOG.info(() -> "started " + settings.version() + " in " + milliseconds + " ms");
-        behaviour.crashAfter().ifPresent(Application::crash);
+        if (behaviour.crashAfter().isPresent()) {
+            behaviour.awaitRequest();
+            crash(behaviour.crashAfter().get());
+        }
     }
 
     /** Refuse new work, go on answering while the gateway notices, finish what is begun, leave. */

@@ -5,6 +5,7 @@ import java.io.InputStream;
 import java.time.Duration;
 import java.util.Optional;
 import java.util.Properties;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicLong;
 
 /** How this release is told to behave, by src/main/resources/behaviour.properties. */
@@ -13,6 +14,7 @@ public final class Behaviour {
     private final String name;
     private final double value;
     private final AtomicLong requests = new AtomicLong();
+    private final CountDownLatch asked = new CountDownLatch(1);
     private volatile Long firstRequest;
 
     private Behaviour(String name, double value) {
@@ -45,11 +47,17 @@ public final class Behaviour {
         return name.equals("never-healthy");
     }
 
-    /** Notes that a client has asked for something: from the first one on the time of `ill-after` runs. */
+    /** Notes that a client has asked for something: from the first one on the time of `...-after` runs. */
     public void noteRequest() {
         if (firstRequest == null) {
             firstRequest = System.nanoTime();
+            asked.countDown();
         }
+    }
+
+    /** Waits until a client has asked for something. */
+    void awaitRequest() throws InterruptedException {
+        asked.await();
     }
 
     /** Whether the health is DOWN by now, though the process goes on and is ready. */
