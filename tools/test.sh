@@ -8,15 +8,16 @@
 #   prefect  with a Prefect server
 #   e2e      the product in labs of the tests' own, which are gone afterwards
 #
-# Without a stage: fast, then slow. TT_TEST_WORKERS processes share a stage's files (2), each with
-# its own server or lab; 0 has the stages run one after the other, each in one process.
+# Without a stage: fast, then slow. TT_TEST_WORKERS processes share a stage's files (2, or 3 on four
+# processors), each with its own server or lab; 0 has the stages run one after the other, each in one process.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 PATH=$PWD/.venv/bin:$PATH
 
 readonly LAB=${TT_LAB_HOME:-.lab-test}
-readonly WORKERS=${TT_TEST_WORKERS:-2}
-readonly LOOKING=(tests/e2e/test_diagnose.py tests/e2e/test_preflight.py)
+# A lab keeps nearly a processor busy, and takes two gigabytes.
+readonly WORKERS=${TT_TEST_WORKERS:-$(($(nproc) < 4 ? 2 : 3))}
+readonly LOOKING=(tests/e2e/test_{diagnose,preflight,verify,notify}.py)
 running=() said="" with_labs=""
 
 # Coverage costs a third of the time, so only the tests of `delivery` pay it.

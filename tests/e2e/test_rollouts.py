@@ -125,7 +125,8 @@ def test_recreate_replaces_the_release_in_place_and_nothing_else(
     good = delivering.commit("fix", message="it cannot run beside the one before")
     bad = delivering.commit("fix", behaviour="never-healthy", message="nor by itself")
 
-    with rolling_out_with(delivering, strategy="recreate", retained_releases=2):
+    policy: dict[str, Any] = {"strategy": "recreate", "retained_releases": 2, "gate_seconds": 20}
+    with rolling_out_with(delivering, **policy):
         done = delivering.run("deploy", "--revision", good)
         kept = _images(delivering)
         back = delivering.run("deploy", "--revision", bad)
