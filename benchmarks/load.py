@@ -116,19 +116,19 @@ class Load:
         return Figures(tuple(sorted(self._answers, key=lambda answer: answer.at)))
 
     async def _run(self) -> None:
-        began = self._began = time.perf_counter()
+        self._began = time.perf_counter()
         async with httpx.AsyncClient(limits=self._limits, timeout=40.0, trust_env=False) as client:
             asked: list[asyncio.Task[None]] = []
             for number in range(int(_LONGEST_SECONDS / self._pause)):
                 if self._stop.is_set():
                     break
                 post = int((number + 1) * self._posts) > int(number * self._posts)
-                asked.append(asyncio.create_task(self._ask(client, began, post=post)))
-                due = began + (number + 1) * self._pause
+                asked.append(asyncio.create_task(self._ask(client, post=post)))
+                due = self._began + (number + 1) * self._pause
                 await asyncio.sleep(max(0.0, due - time.perf_counter()))
             await asyncio.gather(*asked)
 
-    async def _ask(self, client: httpx.AsyncClient, began: float, *, post: bool) -> None:
+    async def _ask(self, client: httpx.AsyncClient, *, post: bool) -> None:
         left = time.perf_counter()
         status, version, failed = 0, "", ""
         try:
@@ -138,7 +138,7 @@ class Load:
         except httpx.HTTPError as error:
             failed = repr(error)
         took = time.perf_counter() - left
-        self._answers.append(Answer(left - began, took, status, version, failed, post))
+        self._answers.append(Answer(left - self._began, took, status, version, failed, post))
 
     async def _send(self, client: httpx.AsyncClient, *, post: bool) -> httpx.Response:
         if post:

@@ -81,18 +81,15 @@ services_before=$(running_services)
 
 start_prober
 as_it_is=false
-if comes_back_as_it_is; then
+if comes_back_as_it_is; then # and has been found
     as_it_is=true
 elif is_prepared; then
     check_monitoring
     start_data_stores
-else
-    fail "the host could not be prepared, and nothing that could serve is there any more"
-fi
-# What comes back as it is has been found.
-if ! $as_it_is; then
     find_outgoing
     find_spare
+else
+    fail "the host could not be prepared, and nothing that could serve is there any more"
 fi
 start_gateway
 gateway_follow

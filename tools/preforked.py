@@ -19,8 +19,7 @@ import sys
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Self
+from typing import IO
 
 _REQUEST_BYTES = 1 << 16
 _MODULES = tuple(
@@ -48,15 +47,8 @@ class Preforked:
         """The id of the process that forks."""
         return self._server.pid
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """End the process that forks."""
         self._requests.close()
         self._server.wait(timeout=30)
 

@@ -29,30 +29,26 @@ fast() {
 
 prefect() {
     begin run "$WORKERS" -m "prefect and not e2e"
-    finish
+    settle
 }
 
+# e2e ARGUMENT...: pytest's, besides.
 e2e() {
     with_labs=yes
-    begin run "$WORKERS" -m e2e
+    begin run "$WORKERS" -m e2e "$@"
     finish
 }
 
 # Though one fails, the others say what they have to say.
 slow() {
     local file status=0 others=()
-    if ((!WORKERS)); then
-        prefect || status=$?
-        e2e || status=$?
-        return "$status"
+    if ((WORKERS)); then
+        with_labs=yes
+        beside looking
+        for file in "${LOOKING[@]}"; do others+=(--ignore "$file"); done
     fi
-    with_labs=yes
-    beside looking
-    begin run "$WORKERS" -m "prefect and not e2e"
-    settle || status=$?
-    for file in "${LOOKING[@]}"; do others+=(--ignore "$file"); done
-    begin run "$WORKERS" -m e2e "${others[@]}"
-    finish || status=$?
+    prefect || status=$?
+    e2e "${others[@]}" || status=$?
     return "$status"
 }
 

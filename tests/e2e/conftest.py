@@ -8,6 +8,7 @@ taken down first.
 
 import os
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -47,7 +48,7 @@ def lab(lab_home: Path) -> Iterator[RunningLab]:
 def delivering(lab: RunningLab) -> Iterator[Delivering]:
     """The product in that lab: a Prefect server, the environment registered, a worker."""
     lab.command("up")
-    with Preforked(lab.env, ROOT) as preforked:
+    with closing(Preforked(lab.env, ROOT)) as preforked:
         yield Delivering(lab, preforked=preforked)
 
 

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -17,7 +18,7 @@ _WRONG = ("flows.preflight", "--environment", "No Name", "--json")
 
 @pytest.fixture(scope="module")
 def preforked() -> Iterator[Preforked]:
-    with Preforked(os.environ, ROOT) as server:
+    with closing(Preforked(os.environ, ROOT)) as server:
         yield server
 
 
@@ -41,16 +42,14 @@ def test_a_forked_command_answers_as_a_typed_one(preforked: Preforked) -> None:
     assert "'No Name' is no environment's name" in typed.stderr
 
 
-def test_a_command_that_takes_too_long_is_killed(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_command_that_takes_too_long_is_killed(tmp_path: Path) -> None:
     (tmp_path / "slow.py").write_text(
         "import os, pathlib, time\n"
         "pathlib.Path('pid').write_text(str(os.getpid()))\n"
         "time.sleep(300)\n"
     )
     environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{ROOT}"}
-    with Preforked(environment, tmp_path) as server:
+    with closing(Preforked(environment, tmp_path)) as server:
         with pytest.raises(subprocess.TimeoutExpired):
             server.run("slow", timeout=5)
         process = int((tmp_path / "pid").read_text())
