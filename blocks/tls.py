@@ -3,6 +3,7 @@
 import datetime
 import socket
 import ssl
+import threading
 from functools import cache
 
 import httpx
@@ -10,14 +11,21 @@ import httpx
 from delivery.errors import ConfigurationError, DeliveryError, HostUnreachable
 
 _SECONDS = 5.0
+_reading = threading.Lock()
 
 
-@cache
 def trusted() -> ssl.SSLContext:
     """What ``httpx`` verifies servers with by itself, read once for all clients of the process.
 
-    Reading the certificates takes 20 ms of processor time, and a deploy opens a dozen clients.
+    Reading the certificates takes 20 to 70 ms of processor time, and a deploy opens a dozen
+    clients, some of them side by side.
     """
+    with _reading:
+        return _read()
+
+
+@cache
+def _read() -> ssl.SSLContext:
     return httpx.create_ssl_context()
 
 

@@ -15,6 +15,7 @@ from prefect.settings import PREFECT_API_URL
 from prefect.states import Cancelled, Completed, Failed
 
 from blocks.environment import ENVIRONMENT_NAME
+from blocks.tls import trusted
 from delivery.answer import answer_of_failure, whole_answer
 from delivery.errors import BadRequest, DeliveryError, PrefectUnavailable
 from delivery.plot import in_words
@@ -141,7 +142,7 @@ def _prefect_is_away() -> PrefectUnavailable | None:
     if not url:
         return None
     try:
-        httpx.get(f"{url.rstrip('/')}/health", timeout=5.0).raise_for_status()
+        httpx.get(f"{url.rstrip('/')}/health", verify=trusted(), timeout=5.0).raise_for_status()
     except httpx.HTTPError as error:
         return PrefectUnavailable(
             f"The Prefect server does not answer: {type(error).__name__}.",
