@@ -5,13 +5,15 @@
 tt_jobs="$tt_run/jobs"
 
 # Whether a job runs. Asked for a second before it is said to be gone: a process that is just
-# being replaced (exec) has no command line for a moment.
+# being replaced (exec) has no command line for a moment. Starts no process unless it is gone:
+# whoever waits for a job asks five times a second.
 job_runs() {
-    local pid tries
-    [ -f "$1.pid" ] || return 1
+    local pid tries words
     for tries in 1 2 3 4 5; do
-        pid=$(cat "$1.pid")
-        if [ -n "$pid" ] && tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -qF "$1.sh"; then return 0; fi
+        if { read -r pid <"$1.pid" && mapfile -d '' -t words <"/proc/$pid/cmdline"; } 2>/dev/null; then
+            [[ ${words[*]} != *"$1.sh"* ]] || return 0
+        fi
+        [ -f "$1.pid" ] || return 1
         [ "$tries" = 5 ] || sleep 0.25
     done
     return 1
