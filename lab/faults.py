@@ -10,12 +10,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import urllib.error
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from lab.asking import ask
 from lab.errors import LabError
 from lab.lab import ROOT, Lab
 from lab.services.aws import ec2_client
@@ -87,17 +87,6 @@ def break_service(lab: Lab, args: argparse.Namespace) -> Any:
     }
     said = json.dumps({key: value for key, value in fault.items() if value is not None})
     return ask(urllib.request.Request(url, data=said.encode()))  # our own port
-
-
-def ask(request: urllib.request.Request) -> Any:
-    """The service's answer; raise `LabError` with its words if it refuses or is not there."""
-    try:
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  # our own port
-            return json.load(answer)
-    except urllib.error.HTTPError as error:
-        raise LabError(f"{request.full_url} refused: {error.read().decode()}") from None
-    except OSError as error:
-        raise LabError(f"{request.full_url} does not answer: {error}") from None
 
 
 def befall(lab: Lab, host: Host, kind: str, seconds: float | None) -> None:

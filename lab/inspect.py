@@ -7,9 +7,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-import httpx
-
-from lab.errors import LabError
+from lab.asking import ask
 from lab.settings import LabSettings
 
 
@@ -30,7 +28,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run_history(args: argparse.Namespace) -> int:
     """Print the commands."""
-    commands = ask(LabSettings.load(args.home), "aws", "/_lab/history")["commands"]
+    commands = said_by(LabSettings.load(args.home), "aws", "/_lab/history")["commands"]
     if args.json:
         print(json.dumps({"commands": commands}, indent=2, ensure_ascii=False))
         return 0
@@ -56,7 +54,7 @@ def outcome(invocation: dict[str, Any]) -> str:
 
 def run_messages(args: argparse.Namespace) -> int:
     """Print the messages."""
-    messages = ask(LabSettings.load(args.home), "slack", "/_lab/messages")["messages"]
+    messages = said_by(LabSettings.load(args.home), "slack", "/_lab/messages")["messages"]
     if args.json:
         print(json.dumps({"messages": messages}, indent=2, ensure_ascii=False))
         return 0
@@ -78,13 +76,6 @@ def summary(payload: dict[str, Any]) -> str:
     return json.dumps(payload, ensure_ascii=False)
 
 
-def ask(settings: LabSettings, service: str, path: str) -> dict[str, Any]:
+def said_by(settings: LabSettings, service: str, path: str) -> Any:
     """What a service of the lab says of itself; raise `LabError` if it does not answer."""
-    url = f"http://127.0.0.1:{settings.ports[service]}{path}"
-    try:
-        reply = httpx.get(url, timeout=10, trust_env=False)
-        reply.raise_for_status()
-    except httpx.HTTPError as error:
-        raise LabError(f"{service} does not answer: {error}") from error
-    said: dict[str, Any] = reply.json()
-    return said
+    return ask(f"http://127.0.0.1:{settings.ports[service]}{path}")

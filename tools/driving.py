@@ -25,6 +25,8 @@ from lab.lab import Lab
 from tools.preforked import Preforked
 
 ROOT = Path(__file__).resolve().parents[1]
+_LASTING = ("up", "down")
+"""Commands of the lab whose processes outlive whoever gave them: typed, as users do."""
 PATIENCE_SECONDS = 900
 FLOW_SECONDS = 700
 
@@ -38,6 +40,8 @@ class DrivenLab:
     """What `status --json` says."""
     env: Mapping[str, str] = field(repr=False)
     """The environment of a command that is to work with this lab."""
+    preforked: Preforked | None = field(default=None, repr=False)
+    """Where commands are forked from, if they are."""
 
     @classmethod
     def at(cls, home: Path) -> Self:
@@ -47,7 +51,11 @@ class DrivenLab:
 
     def command(self, *arguments: str, timeout: float = PATIENCE_SECONDS) -> str:
         """What `python -m lab ARGUMENTS` printed; raises CalledProcessError if it failed."""
-        return lab_command(self.home, *arguments, timeout=timeout)
+        if self.preforked is None or arguments[0] in _LASTING:
+            return lab_command(self.home, *arguments, timeout=timeout)
+        return _said(
+            self.preforked.run("lab", "--home", str(self.home), *arguments, timeout=timeout)
+        )
 
     def exec(self, *command: str, host: str = "1", timeout: float = 120) -> str:
         """What a command printed that ran on a host; raises CalledProcessError if it failed.
@@ -72,20 +80,25 @@ def lab_command(
 
 
 def _printed(command: Sequence[str | Path], environment: Mapping[str, str], timeout: float) -> str:
-    done = subprocess.run(
-        command,
-        cwd=ROOT,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
+    return _said(
+        subprocess.run(
+            list(map(str, command)),
+            cwd=ROOT,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
     )
+
+
+def _said(done: "subprocess.CompletedProcess[str]") -> str:
     if done.returncode:
         sys.stderr.write(done.stdout + done.stderr)
         raise subprocess.CalledProcessError(
-            done.returncode, shlex.join(map(str, command)), done.stdout, done.stderr
+            done.returncode, shlex.join(done.args), done.stdout, done.stderr
         )
     return done.stdout
 

@@ -9,6 +9,7 @@ taken down first.
 import os
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -39,17 +40,18 @@ def lab(lab_home: Path) -> Iterator[RunningLab]:
     # A lab that has just come up has written gigabytes: on a disk that is busy with them the
     # first Redis node to sync its file stalls, and its cluster fails over.
     os.sync()
-    yield RunningLab.at(lab_home)
+    running = RunningLab.at(lab_home)
+    with closing(Preforked(running.env, ROOT)) as preforked:
+        yield replace(running, preforked=preforked)
     if not keep:
         lab_command(lab_home, "down")
 
 
 @pytest.fixture(scope="session")
-def delivering(lab: RunningLab) -> Iterator[Delivering]:
+def delivering(lab: RunningLab) -> Delivering:
     """The product in that lab: a Prefect server, the environment registered, a worker."""
     lab.command("up")
-    with closing(Preforked(lab.env, ROOT)) as preforked:
-        yield Delivering(lab, preforked=preforked)
+    return Delivering(lab, preforked=lab.preforked)
 
 
 @pytest.fixture
