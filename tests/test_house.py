@@ -128,17 +128,6 @@ def test_no_file_names_a_registry_host() -> None:
     assert named == []
 
 
-def test_every_shell_script_passes_shellcheck() -> None:
-    checked = subprocess.run(
-        [ROOT / "tools" / "check.sh", "shell"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=240,
-    )
-    assert checked.returncode == 0, checked.stdout
-
-
 def test_nothing_is_left_for_later() -> None:
     # Put together, so that this file obeys the rule that it tests.
     marks = re.compile(

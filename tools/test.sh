@@ -17,7 +17,7 @@ PATH=$PWD/.venv/bin:$PATH
 readonly LAB=${TT_LAB_HOME:-.lab-test}
 # A lab keeps nearly a processor busy, and takes two gigabytes.
 readonly WORKERS=${TT_TEST_WORKERS:-$(($(nproc) < 4 ? 2 : 3))}
-readonly LOOKING=(tests/e2e/test_{diagnose,preflight,verify,notify}.py)
+readonly LOOKING=(tests/e2e/test_{diagnose,preflight,verify,notify,addresses,lab_host,lab_life,lab_registry}.py)
 running=() said="" with_labs=""
 
 # Coverage costs a third of the time, so only the tests of `delivery` pay it.
@@ -28,7 +28,7 @@ fast() {
 }
 
 prefect() {
-    begin run "$WORKERS" -m "prefect and not e2e"
+    begin run "$((WORKERS + 1))" -m "prefect and not e2e"
     settle
 }
 

@@ -100,6 +100,7 @@ def test_redacting_twice_changes_nothing_more(text: str) -> None:
     assert redact(redact(text)) == redact(text)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     "unit",
     [

@@ -215,6 +215,7 @@ def test_what_points_at_nobody_stays(text: str) -> None:
     assert redact(text) == text
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     "unit",
     ["%41", "%", "\\u0041", "\\", "&amp;", "&#", "\x1b[", "\x1b]", "\u200b", "a@a.", "1.", "2:",

@@ -178,6 +178,7 @@ def seconds_for(message: str) -> float:
     return time.thread_time() - started
 
 
+@pytest.mark.no_cover
 @given(BEGINNINGS, UNITS, ENDS)
 @settings(max_examples=400, deadline=None, phases=AS_FOUND)
 def test_four_times_the_message_takes_no_square_of_it(before: str, unit: str, end: str) -> None:
@@ -188,6 +189,7 @@ def test_four_times_the_message_takes_no_square_of_it(before: str, unit: str, en
     assert any(four <= 0.1 + 8 * one for one, four in tries)
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize("policy", [ReleasePolicy(), ReleasePolicy.github_tag_action()])
 def test_ten_thousand_commits_take_seconds(policy: ReleasePolicy) -> None:
     commits = [

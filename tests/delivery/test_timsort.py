@@ -58,6 +58,7 @@ def test_a_short_run_between_long_ones_joins_the_shorter_neighbour() -> None:
     assert timsort(numbers, lambda one, other: one - other) == sorted(numbers)
 
 
+@pytest.mark.no_cover
 def test_it_takes_no_more_than_n_log_n_comparisons() -> None:
     numbers = random.Random(2).choices(range(1000), k=20_000)
     asked = 0
