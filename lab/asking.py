@@ -8,15 +8,20 @@ import urllib.request
 from typing import Any
 
 from lab.errors import LabError
+from lab.settings import LabSettings
 
 
-def ask(request: urllib.request.Request | str) -> Any:
+def ask(
+    settings: LabSettings, service: str, path: str, *, method: str = "GET", body: Any = None
+) -> Any:
     """The service's answer; raise `LabError` with its words if it refuses or is not there."""
-    url = request if isinstance(request, str) else request.full_url
+    url = f"http://127.0.0.1:{settings.ports[service]}/_lab/{path}"
+    data = None if body is None else json.dumps(body).encode()
+    request = urllib.request.Request(url, data=data, method=method)
     try:
         with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310  # our own port
             return json.load(answer)
     except urllib.error.HTTPError as error:
-        raise LabError(f"{url} refused: {error.read().decode()}") from None
+        raise LabError(f"{service} refused: {error.read().decode()}") from None
     except OSError as error:
-        raise LabError(f"{url} does not answer: {error}") from None
+        raise LabError(f"{service} does not answer: {error}") from None

@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -74,9 +73,8 @@ def run(args: argparse.Namespace) -> int:
 def break_service(lab: Lab, args: argparse.Namespace) -> Any:
     """Tell a service which fault to have; return what is in force there now."""
     service, match = TARGETS[args.target]
-    url = f"http://127.0.0.1:{lab.settings.ports[service]}/_lab/fault"
     if args.kind == CLEAR:
-        return ask(urllib.request.Request(url, method="DELETE"))  # our own port
+        return ask(lab.settings, service, "fault", method="DELETE")
     fault = {
         "kind": args.kind,
         "seconds": args.seconds,
@@ -85,8 +83,8 @@ def break_service(lab: Lab, args: argparse.Namespace) -> Any:
         "delay_seconds": args.delay,
         "status": args.status,
     }
-    said = json.dumps({key: value for key, value in fault.items() if value is not None})
-    return ask(urllib.request.Request(url, data=said.encode()))  # our own port
+    said = {key: value for key, value in fault.items() if value is not None}
+    return ask(lab.settings, service, "fault", method="POST", body=said)
 
 
 def befall(lab: Lab, host: Host, kind: str, seconds: float | None) -> None:

@@ -28,7 +28,7 @@ def add_parser(subparsers: argparse._SubParsersAction[argparse.ArgumentParser]) 
 
 def run_history(args: argparse.Namespace) -> int:
     """Print the commands."""
-    commands = said_by(LabSettings.load(args.home), "aws", "/_lab/history")["commands"]
+    commands = ask(LabSettings.load(args.home), "aws", "history")["commands"]
     if args.json:
         print(json.dumps({"commands": commands}, indent=2, ensure_ascii=False))
         return 0
@@ -54,7 +54,7 @@ def outcome(invocation: dict[str, Any]) -> str:
 
 def run_messages(args: argparse.Namespace) -> int:
     """Print the messages."""
-    messages = said_by(LabSettings.load(args.home), "slack", "/_lab/messages")["messages"]
+    messages = ask(LabSettings.load(args.home), "slack", "messages")["messages"]
     if args.json:
         print(json.dumps({"messages": messages}, indent=2, ensure_ascii=False))
         return 0
@@ -74,8 +74,3 @@ def summary(payload: dict[str, Any]) -> str:
         if text:
             return str(text["text"] if isinstance(text, dict) else text)
     return json.dumps(payload, ensure_ascii=False)
-
-
-def said_by(settings: LabSettings, service: str, path: str) -> Any:
-    """What a service of the lab says of itself; raise `LabError` if it does not answer."""
-    return ask(f"http://127.0.0.1:{settings.ports[service]}{path}")
