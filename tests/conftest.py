@@ -4,6 +4,7 @@ A developer's environment may point at a real Prefect server or a real AWS accou
 see neither, whatever they forget.
 """
 
+import gc
 import os
 import tempfile
 from collections.abc import Iterator
@@ -106,6 +107,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("prefect") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(600))
+
+
+def pytest_collection_finish() -> None:
+    """Spare the garbage collector what stays until the end: it would look at all of it often."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture(scope="session")

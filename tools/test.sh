@@ -2,22 +2,23 @@
 # test.sh [STAGE...]: the tests, quickest first; a stage that fails ends it.
 #
 #   fast     no server, no lab; all of delivery's branches must be covered
-#   slow     the next two, one after the other: side by side they starve each other of processors, and
-#            requests are lost that would not be. The files of LOOKING, which put no load on what they
-#            look at, have a third lab, beside both
 #   prefect  with a Prefect server
 #   e2e      the product in labs of the tests' own, which are gone afterwards
+#   slow     the last two, one after the other: side by side they starve each other of processors, and
+#            requests are lost that would not be
 #
-# Without a stage: fast, then slow. TT_TEST_WORKERS processes share a stage's files (2, or 3 on four
-# processors), each with its own server or lab; 0 has the stages run one after the other, each in one process.
+# Without a stage: fast, then slow. TT_TEST_WORKERS labs (2, or 3 on four processors) share the files of
+# e2e; two processes more share those of a stage without labs, which leave a processor idle more often.
+# 0 has each stage run in one process.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 PATH=$PWD/.venv/bin:$PATH
+# Each of a dozen pytests would compile all tests anew.
+unset PYTHONDONTWRITEBYTECODE
 
 readonly LAB=${TT_LAB_HOME:-.lab-test}
 # A lab keeps nearly a processor busy, and takes two gigabytes.
 readonly WORKERS=${TT_TEST_WORKERS:-$(($(nproc) < 4 ? 2 : 3))}
-readonly LOOKING=(tests/e2e/test_{diagnose,preflight,verify,notify,addresses,lab_host,lab_life,lab_registry}.py)
 running=() said="" with_labs=""
 
 # Coverage costs a third of the time, so only the tests of `delivery` pay it.
@@ -28,31 +29,23 @@ fast() {
 }
 
 prefect() {
-    begin run "$((WORKERS + 1))" -m "prefect and not e2e"
-    settle
-}
-
-# e2e ARGUMENT...: pytest's, besides.
-e2e() {
-    with_labs=yes
-    begin run "$WORKERS" -m e2e "$@"
+    begin run "$((WORKERS + 2))" -m "prefect and not e2e"
     finish
 }
 
-# Though one fails, the others say what they have to say.
-slow() {
-    local file status=0 others=()
-    if ((WORKERS)); then
-        with_labs=yes
-        beside looking
-        for file in "${LOOKING[@]}"; do others+=(--ignore "$file"); done
-    fi
-    prefect || status=$?
-    e2e "${others[@]}" || status=$?
-    return "$status"
+e2e() {
+    with_labs=yes
+    begin run "$WORKERS" -m e2e
+    finish
 }
 
-looking() { TT_LAB_HOME=$LAB-looking run 1 -m e2e "${LOOKING[@]}"; }
+# Though one fails, the other says what it has to say.
+slow() {
+    local status=0
+    prefect || status=$?
+    e2e || status=$?
+    return "$status"
+}
 
 # beside COMMAND...: begins it; what it says comes when it has ended.
 beside() {
@@ -76,14 +69,6 @@ run() {
     shift
     # Files in the order in which they are collected: the longest first (tests/conftest.py).
     pytest --numprocesses "$processes" --dist loadfile --no-loadscope-reorder --durations=15 "$@"
-}
-
-# settle: waits for what began last; fails if it did.
-settle() {
-    local status=0
-    wait "${running[-1]}" || status=$?
-    unset 'running[-1]'
-    return "$status"
 }
 
 # finish: waits for all that began; fails if one of them did.

@@ -9,7 +9,7 @@ from benchmarks.endurance.one_host import left_wrong
 from benchmarks.load import Figures, together
 from tests.e2e.breaking import Broken
 from tests.e2e.conversing import Conversation
-from tests.e2e.delivering import Answered, Delivering, rolling_out_with
+from tests.e2e.delivering import Answered, Delivering, rolling_out_with, under_policies
 from tests.e2e.telling import Message, slack_listening
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
@@ -107,7 +107,7 @@ def test_a_release_that_falls_ill_once_it_serves_gives_way_to_the_old_one_still_
     # It answers all the while and is ready: its watch sees nothing, the health check does.
     # A value that has changed in Doppler since: the old one is taken as it is all the same.
     changed = Broken(delivering.lab).secret("MAIL_USERNAME", "another")
-    with changed, rolling_out_with(delivering, health={"deadline_seconds": 30}):
+    with changed, under_policies(delivering, health={"deadline_seconds": 30}):
         done, figures = deploy_under_load(delivering, "ill-after=2")
 
     assert (done.status, done.outcome) == (1, "ROLLED_BACK"), done.said

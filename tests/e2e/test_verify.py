@@ -1,8 +1,5 @@
 """Health in depth, the watchers, the gate after a takeover: on a stack that is really broken."""
 
-import json
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,8 +15,7 @@ from delivery.checks import Check, Level
 from lab.processes import wait_until
 from tasks.verification import drill_alerts, verify_watchers
 from tests.e2e.breaking import Broken
-from tests.e2e.conftest import ROOT
-from tests.e2e.delivering import Delivering
+from tests.e2e.delivering import Delivering, under_policies
 from tests.e2e.watchers import BLIND, Blindness
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
@@ -28,18 +24,6 @@ SUMMARY = "This is a drill, nothing is wrong"
 
 NOTICED_SECONDS = 180
 """Within which Prometheus and the others notice: it scrapes every ten seconds."""
-
-SAVE = """
-import json, sys
-from blocks.environment import load_environment
-lab, before = load_environment("lab"), {}
-for name, settings in json.loads(sys.argv[1]).items():
-    policy = getattr(lab, name)
-    before[name] = {key: getattr(policy, key) for key in settings}
-    setattr(lab, name, policy.model_copy(update=settings))
-lab.save("lab", overwrite=True)
-print(json.dumps(before))
-"""
 
 
 @pytest.fixture(autouse=True)
@@ -89,30 +73,6 @@ def psql(delivering: Delivering, statement: str) -> str:
 
 def messages(delivering: Delivering, text: str) -> int:
     return delivering.lab.command("slack", "messages").count(text)
-
-
-@contextmanager
-def changed(delivering: Delivering, **policies: dict[str, int]) -> Iterator[None]:
-    """The lab's environment with some settings of its policies changed for a while."""
-
-    def save(settings: str) -> str:
-        """Save these settings; those that they replace."""
-        done = subprocess.run(
-            [sys.executable, "-c", SAVE, settings],
-            cwd=ROOT,
-            env=dict(delivering.lab.env),
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=True,
-        )
-        return done.stdout.strip().splitlines()[-1]
-
-    before = save(json.dumps(policies))
-    try:
-        yield
-    finally:
-        save(before)
 
 
 class Watched:
@@ -217,7 +177,7 @@ def test_what_watches_no_more_is_the_first_to_fail_and_nothing_is_changed(
 @pytest.fixture(scope="class")
 def impatient(delivering: Delivering) -> Iterator[None]:
     """Nobody waits long for what will not mend itself."""
-    with changed(delivering, health={"deadline_seconds": 12}):
+    with under_policies(delivering, health={"deadline_seconds": 12}):
         yield
 
 
@@ -265,7 +225,7 @@ def test_a_release_that_the_gateway_lets_pass_is_caught_by_prometheus(
     sha = delivering.commit("fix", behaviour="fail-rate=0.04", message="fails a little")
     load = Load(f"{delivering.app_url}/api/tickets", per_second=15)
     soak = {"watch_seconds": 60, "before_minutes": 2, "interval_seconds": 4}
-    with changed(delivering, soak=soak), load:
+    with under_policies(delivering, soak=soak), load:
         done = delivering.run("deploy", "--revision", sha)
     delivering.commit("fix", behaviour="healthy", message="mended")
 
