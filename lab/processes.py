@@ -173,10 +173,14 @@ def marked_processes(lab: str) -> Iterator[Process]:
 
 
 def wait_until(holds: Callable[[], bool], deadline_seconds: float) -> bool:
-    """Poll until `holds()`, at most this long; whether it came to hold."""
-    due = time.monotonic() + deadline_seconds
+    """Poll until `holds()`, at most this long; whether it came to hold.
+
+    The longer it takes, the more rarely it is asked, once a second at last: asking may cost much.
+    """
+    pause, due = POLL_SECONDS, time.monotonic() + deadline_seconds
     while not holds():
         if time.monotonic() > due:
             return False
-        time.sleep(POLL_SECONDS)
+        time.sleep(pause)
+        pause = min(1.5 * pause, 1.0)
     return True

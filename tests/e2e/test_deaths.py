@@ -132,11 +132,7 @@ def _is_up(delivering: Delivering) -> bool:
 
 
 def _two_stand_beside_each_other(delivering: Delivering) -> bool:
-    def stand() -> bool:
-        time.sleep(0.3)  # each look takes a process on a host that is busy enough
-        return len(delivering.app_containers()) >= 2
-
-    return wait_until(stand, 300)
+    return wait_until(lambda: len(delivering.app_containers()) >= 2, 300)
 
 
 def _kill_on_host(delivering: Delivering) -> bool:

@@ -83,6 +83,7 @@ def look_until(
         found = look_at(target, name, told)
         if fits(found) or time.monotonic() > due:
             return found
+        time.sleep(1.0)  # a look keeps the host busy for as long
 
 
 def first_is(cause: str, evidence: str = "") -> Callable[[list[Finding]], bool]:

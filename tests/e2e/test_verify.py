@@ -24,6 +24,8 @@ SUMMARY = "This is a drill, nothing is wrong"
 
 NOTICED_SECONDS = 180
 """Within which Prometheus and the others notice: it scrapes every ten seconds."""
+_PAUSE_SECONDS = 1.5
+"""Between two looks: each keeps the host busy for as long."""
 
 
 @pytest.fixture(autouse=True)
@@ -106,14 +108,14 @@ class Watched:
             if time.monotonic() > noticed:
                 assert found, "nothing fails"
                 return found[0]
-            time.sleep(0.5)
+            time.sleep(_PAUSE_SECONDS)
 
     def until_fine(self) -> None:
         """Wait until nothing fails any more."""
         fine = time.monotonic() + NOTICED_SECONDS
         while found := self.failed():
             assert time.monotonic() < fine, found
-            time.sleep(0.5)
+            time.sleep(_PAUSE_SECONDS)
 
 
 @pytest.fixture(scope="module")
