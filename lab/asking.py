@@ -12,9 +12,12 @@ from lab.settings import LabSettings
 
 
 def ask(
-    settings: LabSettings, service: str, path: str, *, method: str = "GET", body: Any = None
+    settings: LabSettings, service: str, path: str, *, method: str | None = None, body: Any = None
 ) -> Any:
-    """The service's answer; raise `LabError` with its words if it refuses or is not there."""
+    """The service's answer, to a GET or, with a body, a POST, unless another method is named.
+
+    Raises `LabError` with its words if it refuses or is not there.
+    """
     url = f"http://127.0.0.1:{settings.ports[service]}/_lab/{path}"
     data = None if body is None else json.dumps(body).encode()
     request = urllib.request.Request(url, data=data, method=method)

@@ -84,7 +84,7 @@ def break_service(lab: Lab, args: argparse.Namespace) -> Any:
         "status": args.status,
     }
     said = {key: value for key, value in fault.items() if value is not None}
-    return ask(lab.settings, service, "fault", method="POST", body=said)
+    return ask(lab.settings, service, "fault", body=said)
 
 
 def befall(lab: Lab, host: Host, kind: str, seconds: float | None) -> None:

@@ -37,6 +37,14 @@ class RedisNodes:
     password: str = PASSWORD
     running: dict[int, subprocess.Popen[bytes]] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        """Have scripts of our own: their folder is what an initialisation locks."""
+        shutil.copytree(SCRIPTS, self._scripts, dirs_exist_ok=True)
+
+    @property
+    def _scripts(self) -> Path:
+        return self.folder / "scripts"
+
     @property
     def addresses(self) -> list[str]:
         """`address:port` of all six."""
@@ -71,7 +79,7 @@ class RedisNodes:
         }
         with (self.folder / f"{number}.log").open("ab") as log:
             self.running[number] = subprocess.Popen(
-                ["sh", SCRIPTS / "node.sh"],
+                ["sh", self._scripts / "node.sh"],
                 env={**self.environment(), **own},
                 cwd=data,
                 stdout=log,
@@ -134,7 +142,7 @@ class RedisNodes:
             "ROLL_CALL_SECONDS": "8", "SETTLE_SECONDS": "90", "DEADLINE_SECONDS": "100"
         }  # fmt: skip
         return subprocess.Popen(
-            ["sh", SCRIPTS / "init-cluster.sh"],
+            ["sh", self._scripts / "init-cluster.sh"],
             env={**self.environment(password), **patience},
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

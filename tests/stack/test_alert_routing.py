@@ -100,7 +100,9 @@ class Alertmanager:
     """A running one, with the stack's own configuration."""
 
     def __init__(self, port: int) -> None:
-        self.http = httpx.Client(base_url=f"http://127.0.0.1:{port}/api/v2", timeout=30, trust_env=False)
+        self.http = httpx.Client(
+            base_url=f"http://127.0.0.1:{port}/api/v2", timeout=30, trust_env=False
+        )
 
     def fire(self, *names: str, minutes: int = 5) -> None:
         """Tell it of these alerts; with minutes below zero, that they are over."""
@@ -160,7 +162,9 @@ def wait_until_ready(port: int, log: Path) -> None:
     deadline = time.monotonic() + 60
     while True:
         try:
-            httpx.get(f"http://127.0.0.1:{port}/-/ready", timeout=30, trust_env=False).raise_for_status()
+            httpx.get(
+                f"http://127.0.0.1:{port}/-/ready", timeout=30, trust_env=False
+            ).raise_for_status()
             return
         except httpx.HTTPError:
             assert time.monotonic() < deadline, log.read_text()

@@ -21,7 +21,9 @@ TELLING = [
     r"\b(psql|pg_\w+|createdb)" + ARGUMENTS + r"\S*(password=|://[^\s/]*:[^\s/]*@)",
     r"\bdocker login" + ARGUMENTS + r"(-p|--password)(?![\w-])",
     r"\bdoppler" + ARGUMENTS + r"(-t|--token)(?![\w-])",
-    r"\bdocker (compose )?(run|exec)" + ARGUMENTS + r"(-e|--env)[ =]\S*(PASSWORD|SECRET|TOKEN|AUTH)\w*=",
+    r"\bdocker (compose )?(run|exec)"
+    + ARGUMENTS
+    + r"(-e|--env)[ =]\S*(PASSWORD|SECRET|TOKEN|AUTH)\w*=",
     r"\w+://[^\s/:@]*:\$[^\s@]*@",
 ]
 """What would tell a password to whoever lists processes."""
@@ -67,7 +69,7 @@ def test_such_a_line_would_be_found(line: str) -> None:
     [
         'redis-cli -h "$host" -p "$port" --no-auth-warning ping | awk -a',
         'printf %s "$GITHUB_TOKEN" | docker login ghcr.io --username tt --password-stdin',
-        "printf 'user = \"%s\"' \"$password\" | curl --user-agent tt-deploy --config - http://localhost",
+        'printf \'user = "%s"\' "$password" | curl --user-agent tt-deploy --config - http://localhost',
         'PGPASSWORD=$POSTGRES_PASSWORD psql --username tt -c "select 1"',
         "# redis-cli -a is what today's guide does",
     ],

@@ -48,6 +48,8 @@ SECRETS = (
     "SLACK_WEBHOOK_AUTH",
     "GRAFANA_PASSWORD",
 )
+
+
 def named(*, required: bool) -> set[str]:
     pattern = r"^([A-Z0-9_]+)=$" if required else r"^#([A-Z0-9_]+)="
     return set(re.findall(pattern, EXAMPLE.read_text(), re.MULTILINE))

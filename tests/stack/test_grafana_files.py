@@ -15,7 +15,12 @@ from tests.stack.files import MONITORING, read_yaml, services
 
 PROVISIONING = MONITORING / "grafana" / "provisioning"
 FILES = {
-    "datasources": {"apiVersion": int, "datasources": list, "deleteDatasources": list, "prune": bool},
+    "datasources": {
+        "apiVersion": int,
+        "datasources": list,
+        "deleteDatasources": list,
+        "prune": bool,
+    },
     "dashboards": {"apiVersion": int, "providers": list},
 }
 DATA_SOURCE = {
