@@ -50,7 +50,7 @@ wait_for_job() {
     while [ ! -f "$job.out" ]; do
         if ! job_runs "$job" && [ ! -f "$job.out" ]; then
             trap print_failure EXIT
-            tt_log="${tt_log%.log}-job.log"
+            tt_log="$tt_logs/${job##*/}.log"
             explain_secrets_failure "the job ended without a result: it was killed, or the host went down"
         fi
         sleep 0.2

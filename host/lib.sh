@@ -1,9 +1,9 @@
 #!/bin/bash
 # What every host script shares: a log, a bounded tail, one result line, Doppler, Docker.
 #
-# Inputs, all by environment: TT_STEP (the step's name), TT_RUN (names the log), and what
-# each script names for itself. A script writes its noise to its log; its standard output
-# is a tail of that log and, last, "TT_RESULT {json}".
+# Inputs, all by environment: TT_STEP (the step's name), and what each script names for
+# itself. A script writes its noise to its log; its standard output is a tail of that log
+# and, last, "TT_RESULT {json}".
 # shellcheck disable=SC2034 # some of what stands here only other scripts use
 set -euo pipefail
 
@@ -15,7 +15,9 @@ umask 077
 tt_state=${TT_STATE_DIRECTORY:-/var/lib/tt-deploy}
 tt_logs=${TT_LOG_DIRECTORY:-/var/log/tt-deploy}
 tt_run=${TT_RUN_DIRECTORY:-/run/tt-deploy} # memory, gone after a reboot
-tt_log="$tt_logs/${TT_RUN:-manual}-${TT_STEP:-script}${TT_DETACHED:+-job}.log"
+# A job has a log of its own: what a rollout said is wanted when the way back has long been another.
+tt_log="$tt_logs/${TT_DETACHED:-last-${TT_STEP:-script}}.log"
+tt_logs_kept=300
 tt_started=${EPOCHREALTIME/[.,]/}
 tt_log_open=""
 tt_failed=""
@@ -131,6 +133,13 @@ open_log() {
     find "$tt_logs" -name '*.log' -mtime +14 -delete 2>/dev/null || true
     exec >"$tt_log" 2>&1
     tt_log_open=1
+    [ -z "${TT_DETACHED:-}" ] || forget_oldest_logs
+}
+
+# Every takeover leaves a log: of many in a day the newest stay.
+forget_oldest_logs() {
+    find "$tt_logs" -name '*.log' -printf '%T@ %p\n' | sort -rn | tail -n "+$((tt_logs_kept + 1))" |
+        cut -d' ' -f2- | xargs -r -d '\n' rm -f
 }
 
 # Even what fails before there is a log ends with a result.

@@ -201,10 +201,31 @@ def test_the_worker_reads_what_the_library_writes(machine: Machine) -> None:
 
 
 def test_the_log_stays_on_the_host_and_only_root_reads_it(machine: Machine) -> None:
-    machine.run("open_log; say hello; succeed", TT_RUN="r1", TT_STEP="pull")
-    log = machine.logs / "r1-pull.log"
+    machine.run("open_log; say hello; succeed", TT_STEP="pull")
+    log = machine.logs / "last-pull.log"
     assert "hello" in log.read_text()
     assert log.stat().st_mode & 0o077 == 0
+
+
+def test_each_takeover_has_a_log_of_its_own_and_a_step_only_its_last_one(machine: Machine) -> None:
+    for generation in (1, 2):
+        job = f"rollout-{generation}-1"
+        machine.run(f"open_log; say waits for {job}; succeed", TT_STEP="rollout")
+        machine.run(f"open_log; say {job}; succeed", TT_STEP="rollout", TT_DETACHED=job)
+    assert "rollout-1-1" in (machine.logs / "rollout-1-1.log").read_text()
+    assert "rollout-2-1" in (machine.logs / "rollout-2-1.log").read_text()
+    assert "rollout-1-1" not in (machine.logs / "last-rollout.log").read_text()
+
+
+def test_of_many_takeovers_the_newest_logs_stay(machine: Machine) -> None:
+    machine.logs.mkdir()
+    for number in range(310):
+        log = machine.logs / f"rollout-{number}-1.log"
+        log.touch()
+        os.utime(log, (time.time() - 3600 + number,) * 2)
+    machine.run("open_log; succeed", TT_STEP="rollout", TT_DETACHED="rollout-400-1")
+    left = {log.name for log in machine.logs.iterdir()}
+    assert left == {f"rollout-{number}-1.log" for number in range(11, 310)} | {"rollout-400-1.log"}
 
 
 def test_logs_of_two_weeks_ago_are_gone(machine: Machine) -> None:

@@ -272,7 +272,7 @@ class WholeHost:
                 time.sleep(0.02)
             with suppress(ProcessLookupError):  # what it would still do is keep the old one warm
                 os.killpg(process.pid, signal.SIGKILL)
-        log = "\n".join(path.read_text() for path in self._machine.logs.glob("*-job.log"))
+        log = (self._machine.logs / f"{job}.log").read_text()
         return Run(_answer_in(jobs / f"{job}.out"), log)
 
     def save(self) -> None:
