@@ -75,6 +75,8 @@ def _cut_off() -> None:
         PREFECT_API_URL=f"http://127.0.0.1:{free_port()}/api",
         PREFECT_SERVER_ANALYTICS_ENABLED="false",
         PREFECT_API_SSL_CERT_FILE=_trust_few(),
+        # Of the types of block that a server knows by itself none is used: ours are registered.
+        PREFECT_SERVER_REGISTER_BLOCKS_ON_START="false",
         AWS_CONFIG_FILE=os.devnull,
         AWS_SHARED_CREDENTIALS_FILE=os.devnull,
         AWS_EC2_METADATA_DISABLED="true",
