@@ -107,6 +107,7 @@ def test_a_release_that_falls_ill_once_it_serves_gives_way_to_the_old_one_still_
     # It answers all the while and is ready: its watch sees nothing, the health check does.
     # A value that has changed in Doppler since: the old one is taken as it is all the same.
     changed = Broken(delivering.lab).secret("MAIL_USERNAME", "another")
+    logs = _takeover_logs(delivering)
     with changed, under_policies(delivering, health={"deadline_seconds": 30}):
         done, figures = deploy_under_load(delivering, "ill-after=2")
 
@@ -116,6 +117,14 @@ def test_a_release_that_falls_ill_once_it_serves_gives_way_to_the_old_one_still_
     (host,) = done.answer["restored"]["hosts"]
     assert (host["how"], host["configuration_as_recorded"]) == ("still warm", True)
     assert 0 < host["traffic_seconds"] < done.answer["restored"]["verified_seconds"]
+    # What the rollout said is on the host still, beside what its way back said.
+    assert len(_takeover_logs(delivering) - logs) == 2
+
+
+def _takeover_logs(delivering: Delivering) -> set[str]:
+    """Where takeovers and ways back have said on the host what they do."""
+    listed = "find /var/log/tt-deploy -name 'rollout-*.log' -size +0"
+    return set(delivering.lab.exec("bash", "-c", listed, host=delivering.host).split())
 
 
 def test_recreate_replaces_the_release_in_place_and_nothing_else(
