@@ -136,10 +136,10 @@ open_log() {
     [ -z "${TT_DETACHED:-}" ] || forget_oldest_logs
 }
 
-# Every takeover leaves a log: of many in a day the newest stay.
+# Every takeover leaves a log: of many in a day the newest stay. No takeover fails of it.
 forget_oldest_logs() {
     find "$tt_logs" -name '*.log' -printf '%T@ %p\n' | sort -rn | tail -n "+$((tt_logs_kept + 1))" |
-        cut -d' ' -f2- | xargs -r -d '\n' rm -f
+        cut -d' ' -f2- | xargs -r -d '\n' rm -f || say "the oldest logs could not be removed"
 }
 
 # Even what fails before there is a log ends with a result.
