@@ -28,6 +28,12 @@ FORWARDED = tuple(name for name in SERVICE_PORTS if name not in ("prefect", "dat
 """Services that a host reaches at the same `localhost` port as this machine."""
 
 DEFAULT_DISK_GB = 8
+IMAGE_STORES = ("overlay2", "containerd")
+"""Where a host's engine may keep images; the first is what Docker 28 and before take by themselves.
+
+It is the default since with containerd's each container that is listed costs four milliseconds of a
+processor, and Compose lists them all with every command.
+"""
 
 
 def start_forwards(settings: LabSettings, processes: Processes) -> None:
@@ -142,6 +148,7 @@ class Instance:
             "TT_LAB_PORTS": ports,
             "TT_LAB_AWS_PORT": str(self._settings.ports["aws"]),
             "TT_LAB_MIRROR_PORT": str(self._settings.ports["mirror"]),
+            "TT_LAB_IMAGE_STORE": image_store(),
         }
         mounts = {
             AGENT: "/opt/tt-lab:ro",
@@ -177,6 +184,14 @@ def published(host: Host) -> list[str]:
         f"--publish=127.0.0.1:{host.ports[name]}:{inside}"
         for name, (inside, _) in HOST_PORTS.items()
     ]
+
+
+def image_store() -> str:
+    """The image store of a host that is made now, as TT_LAB_IMAGE_STORE says."""
+    chosen = os.environ.get("TT_LAB_IMAGE_STORE") or IMAGE_STORES[0]
+    if chosen not in IMAGE_STORES:
+        raise LabError(f"TT_LAB_IMAGE_STORE is {chosen}; it may be {' or '.join(IMAGE_STORES)}")
+    return chosen
 
 
 def make_disk(settings: LabSettings, host: Host) -> Path:

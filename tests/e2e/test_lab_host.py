@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from lab.instance import image_store
 from lab.processes import wait_until
 from tests.e2e.conftest import RunningLab
 
@@ -34,6 +35,11 @@ def test_the_host_is_as_the_runbook_finds_it(lab: RunningLab) -> None:
     assert "docker-compose.yml" in lab.exec("ls", "/dockerProjects/tt-src/WEB7_9_B2ST_BE/docker")
     for program in ("envsubst", "flock", "setsid", "jq", "curl", "doppler", "docker"):
         assert lab.exec("which", program).strip(), program
+
+
+def test_the_host_keeps_images_in_the_store_that_was_asked_for(lab: RunningLab) -> None:
+    driver = lab.exec("docker", "info", "--format", "{{.Driver}}").strip()
+    assert driver == {"overlay2": "overlay2", "containerd": "overlayfs"}[image_store()]
 
 
 def test_public_images_come_through_the_mirror_without_the_internet(lab: RunningLab) -> None:
