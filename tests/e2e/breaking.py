@@ -55,7 +55,8 @@ class Broken:
         """
         shown = "{{.ID}} {{.State.Status}} {{.State.StartedAt}}" if states else "{{.ID}}"
         return self.sh(
-            "if containers=$(timeout 10 docker ps -aq); then "
+            'docker() { timeout 10 docker "$@"; }; '
+            "if containers=$(docker ps -aq); then "
             f"docker inspect --type container --format '{shown}' $containers | sort; "
             "docker image ls --quiet --no-trunc | sort; "
             "else echo 'the engine does not answer'; fi; "
