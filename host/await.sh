@@ -11,7 +11,7 @@ first=$(job_under_way)
 job=$first
 while [ -n "$job" ]; do
     ((SECONDS < TT_WAIT_SECONDS)) || fail "the rollout $job is still under way after $TT_WAIT_SECONDS s" \
-        "cat $tt_jobs/$job.pid; ls -t $tt_logs | head -3   # its process, its log"
+        "cat $tt_jobs/$job.pid; tail $tt_logs/$job.log   # its process, its log"
     sleep 1
     job=$(job_under_way)
 done
