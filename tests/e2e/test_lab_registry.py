@@ -5,6 +5,8 @@ import subprocess
 
 import pytest
 
+from lab.asking import ask
+from lab.lab import Lab
 from tests.e2e.conftest import RunningLab
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
@@ -64,6 +66,9 @@ def test_a_registry_that_throttles_once_is_asked_again(lab: RunningLab, pushed: 
     lab.command("fault", "registry", "throttle", "--count", "1")
 
     docker(lab, "push", "--quiet", pushed)
+
+    # It was met, and so is over.
+    assert ask(Lab.load(lab.home).settings, "registry", "fault") == {"faults": []}
 
 
 def test_a_registry_that_is_down_fails_the_push_until_it_is_mended(
