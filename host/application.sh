@@ -1,6 +1,6 @@
 #!/bin/bash
 # Looking at the application's containers.
-# shellcheck disable=SC2154 # lib.sh's variables
+# shellcheck disable=SC2154,SC2034 # lib.sh's variables; look_at's are takeover.sh's, too
 
 app_containers() {
     docker ps --all --format '{{.Names}}' \
@@ -9,14 +9,16 @@ app_containers() {
         --filter label=com.docker.compose.oneoff=False
 }
 
-address_of() {
-    docker inspect --format '{{range .NetworkSettings.Networks}}{{.IPAddress}} {{end}}' "$1" | cut -d' ' -f1
+# look_at CONTAINER: asks Docker, once, whether it runs and how often it has been restarted ($life: "true 0";
+# empty if it is gone), what Docker's own check says of it ($health: empty if it has none), and its $address.
+look_at() {
+    local row='{{.State.Running}} {{.RestartCount}}|{{if .State.Health}}{{.State.Health.Status}}{{end}}'
+    row+='{{range .NetworkSettings.Networks}}|{{.IPAddress}}{{end}}'
+    IFS='|' read -r life health address _ <<<"$(docker inspect --format "$row" "$1" 2>/dev/null)" || life=""
 }
 
-# Whether a container runs, and how often it has been restarted: "true 0"; nothing if it is gone.
-life_of() { docker inspect --format '{{.State.Running}} {{.RestartCount}}' "$1" 2>/dev/null || true; }
-
-is_running() { [[ $(life_of "$1") == true* ]]; }
+# is_running CONTAINER: by a look at it, so that $address is its own afterwards.
+is_running() { look_at "$1"; [[ $life == true* ]]; }
 
 restarts_of() { docker inspect --format '{{.RestartCount}}' "$1"; }
 
@@ -25,19 +27,16 @@ definition_of() {
     docker inspect --format '{{index .Config.Labels "com.docker.compose.config-hash"}}' "$1" 2>/dev/null || true
 }
 
+# ask_app ADDRESS FILE PATH: the status; the body goes to the file. A restart may change the address: it is
+# never older than the look that asks.
 ask_app() {
     curl --silent --max-time 5 --output "$2" --write-out '%{http_code}' \
-        "http://$(address_of "$1"):$TT_APP_PORT/actuator/health$3" || true
+        "http://$1:$TT_APP_PORT/actuator/health$3" || true
 }
 
 is_ready() { [ "$(ask_app "$1" /dev/null /readiness)" = 200 ]; }
 
-# Whether Docker's own health check holds, where the image or the compose file has one.
-is_healthy() {
-    [[ $(docker inspect --format '{{if .State.Health}}{{.State.Health.Status}}{{end}}' "$1") =~ ^(healthy)?$ ]]
-}
-
-# The components of a container's health that are not UP, one a line.
+# components_down ADDRESS: the components of its health that are not UP, one a line.
 components_down() {
     local body="$tt_run/health.$$"
     ask_app "$1" "$body" "" >/dev/null

@@ -74,7 +74,7 @@ remove_leftovers() {
 answers() {
     local look
     for look in 1 2 3; do
-        if is_running "$1" && is_ready "$1"; then return 0; fi
+        if is_running "$1" && is_ready "$address"; then return 0; fi
         ((look == 3)) || sleep 1
     done
     return 1
@@ -86,7 +86,7 @@ prefer_what_is_ready() {
     local other
     [ -n "$outgoing" ] || return 0
     other=$(container_in "$(other_slot "$slot_active")")
-    if [ -n "$other" ] && ! answers "$outgoing" && is_running "$other" && is_ready "$other"; then
+    if [ -n "$other" ] && ! answers "$outgoing" && is_running "$other" && is_ready "$address"; then
         say "$outgoing is not ready, $other is: it serves from now on"
         given_up=$outgoing outgoing=$other outgoing_slot=$(other_slot "$slot_active")
         write_slots "$outgoing_slot" "$(only a)" "$(only b)"
@@ -104,7 +104,7 @@ find_outgoing() {
         # What the slots name is gone: Compose may call the next one so, which is not admitted yet.
         outgoing="" outgoing_slot="" slot_active="" slot_a="" slot_b=""
         for name in $(app_containers); do
-            if is_running "$name" && is_ready "$name"; then outgoing=$name outgoing_slot=a; fi
+            if is_running "$name" && is_ready "$address"; then outgoing=$name outgoing_slot=a; fi
         done
         [ -z "$outgoing" ] || write_slots a "$outgoing" ""
     fi
@@ -133,9 +133,9 @@ start_candidate() {
     say "$candidate starts beside ${outgoing:-nothing}"
 }
 
-# Whether the candidate ended since it was chosen, whatever it does now. Asked against the first
-# count all the way: a crash between two steps would else become the next one's starting point.
-has_crashed() { [ "$(life_of "$candidate")" != "true $restarts_at_first" ]; }
+# Looks at the candidate: whether it ended since it was chosen, whatever it does now. Asked against the
+# first count all the way: a crash between two steps would else become the next one's starting point.
+has_crashed() { look_at "$candidate"; [ "$life" != "true $restarts_at_first" ]; }
 
 fail_with_log() {
     fail "$candidate $1" "less $tt_log   # on the host; it has the end of the container's log"
@@ -151,12 +151,12 @@ passes_gate() {
         refused="crashed while it started"
         if has_crashed; then return 1; fi
         worse=""
-        if ! is_ready "$candidate"; then
+        if ! is_ready "$address"; then
             passes=0 worse="readiness"
-        elif is_up "$candidate"; then
-            if is_healthy "$candidate"; then passes=$((passes + 1)); else passes=0 worse="Docker's health check"; fi
+        elif is_up "$address"; then
+            if [[ $health =~ ^(healthy)?$ ]]; then passes=$((passes + 1)); else passes=0 worse="Docker's health check"; fi
         else
-            down=$(components_down "$candidate")
+            down=$(components_down "$address")
             worse=$(comm -23 <(printf '%s\n' "$down") <(printf '%s\n' "$baseline") | paste -sd' ')
             if [ -n "$down" ] && [ -z "${worse// /}" ]; then
                 passes=$((passes + 1)) note="was down before already, not this release's fault: ${down//$'\n'/ }"

@@ -20,7 +20,7 @@ id_of() { docker inspect --format '{{.Id}}' "$1" 2>/dev/null || true; }
 # What of the release that serves is not UP; on a way back also what was not before the one that failed.
 what_is_down() {
     {
-        [ -z "$outgoing" ] || components_down "$outgoing"
+        if [ -n "$outgoing" ]; then look_at "$outgoing"; components_down "$address"; fi
         if goes_back; then down_before; fi
     } | sort -u
 }

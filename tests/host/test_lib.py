@@ -2,10 +2,12 @@
 
 import json
 import os
+import re
 import subprocess
 import tempfile
 import time
 import unicodedata
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -13,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from delivery.host_script import HostAnswer, read_answer
+from tasks.ssm import script_parts
 from tests.host.running import HOST, LIBRARY, Machine
 
 # One bash answers many examples: starting one for each string would be most of the test.
@@ -339,3 +342,14 @@ def test_a_host_with_nowhere_to_write_says_so(machine: Machine) -> None:
     assert "taken" in ended.result["failed"]
     assert "Not a directory" in ended.result["failed"]
     assert ended.result["next"].startswith("df -h ")
+
+
+@pytest.mark.parametrize("step", ["rollout", "recreate", "pull", "plan", "probe_actuator"])
+def test_of_two_parts_of_a_script_none_takes_a_function_of_the_other(step: str) -> None:
+    hooks = {"clean_up", "hand_over", "afterwards"}
+    defined = [
+        name
+        for part in script_parts(step)
+        for name in set(re.findall(r"^(\w+)\(\) ", part, re.MULTILINE)) - hooks
+    ]
+    assert [name for name, times in Counter(defined).items() if times > 1] == []

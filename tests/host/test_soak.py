@@ -12,7 +12,7 @@ SOAK = """open_log; gateway=id restarts_at_first=0
 candidate=tt-app-2 candidate_slot=b outgoing=tt-app-1 outgoing_slot=a
 TT_SOAK_SECONDS=2 TT_SOAK_ERRORS=5
 next_of() { sed -n 1p "$HOSTED/$1"; [ "$(wc -l <"$HOSTED/$1")" = 1 ] || sed -i 1d "$HOSTED/$1"; }
-life_of() { next_of life; }; gateway_counts() { next_of "counts-$1"; }
+look_at() { life=$(next_of life); }; gateway_counts() { next_of "counts-$1"; }
 gateway_status() { next_of status; }
 clean_up() { :; }; note_takeover() { :; }
 unset SECONDS; SECONDS=0 slept=0; sleep() { slept=$((slept + 1)); SECONDS=$((slept / 2)); }

@@ -14,7 +14,7 @@ cd "$HOSTED"
 case "$1" in
 ps) case "$*" in *service=app*) ls running ;; *service=gateway*) echo gateway-id ;; esac ;;
 inspect) name=${*: -1}; [ -f "running/$name" ] || exit 1
-    case "$*" in *Running*) echo true ;; *config-hash*) cat "running/$name" ;; esac ;;
+    case "$*" in *Running*) echo "true 0||$name" ;; *config-hash*) cat "running/$name" ;; esac ;;
 stop | rm) echo "$1 ${*: -1}" >>done; [ "$1" = stop ] || rm -f "running/${*: -1}" ;;
 esac
 """

@@ -108,9 +108,9 @@ inspect)
     [ -d "containers/$name" ] || exit 1
     case "$*" in
     *State.Pid*) cat gateway-process ;;
-    *Running*RestartCount*) echo "$(of "$name" running) 0" ;;
+    *Running*RestartCount*)
+        echo "$(of "$name" running) 0|$(cat "health-of-$(of "$name" image)" 2>/dev/null)|$name" ;;
     *RestartCount*) echo 0 ;;
-    *State.Health*) cat "health-of-$(of "$name" image)" 2>/dev/null ;;
     *config-hash*) of "$name" definition ;;
     *Config.Image*) of "$name" image ;;
     *) echo "$name" ;;
