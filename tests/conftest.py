@@ -6,10 +6,11 @@ see neither, whatever they forget.
 
 import gc
 import os
+import ssl
 import tempfile
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import certifi
@@ -53,13 +54,20 @@ def _trust_few() -> str:
     """Trust one authority instead of the world's; the file of its certificate.
 
     Prefect's clients and httpx's read all of them anew for each client, 20 to 70 ms of a processor,
-    and a test talks to this machine, or to somebody for whom it vouches itself.
+    and a test talks to this machine, or to somebody for whom it vouches itself. In this process
+    alone: what downloads something for a test asks the world, with the machine's SSL_CERT_FILE.
     """
     known = Path(certifi.where()).read_text()
     end = "-----END CERTIFICATE-----\n"
     one = Path(_HOME.name, "authority.pem")
     one.write_text(known[known.index("-----BEGIN") : known.index(end) + len(end)])
-    certifi.where = partial(str, one)
+    the_worlds = {certifi.where(), os.environ.get("SSL_CERT_FILE")} - {None}
+    create = ssl.create_default_context
+
+    def with_few(*args: Any, cafile: Any = None, **options: Any) -> ssl.SSLContext:
+        return create(*args, cafile=one if cafile in the_worlds else cafile, **options)
+
+    ssl.create_default_context = with_few
     return str(one)
 
 
