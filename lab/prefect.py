@@ -41,7 +41,7 @@ def environment(lab: Lab) -> dict[str, str]:
         # Leases held in memory are lost with the server, and runs that hold a slot abort.
         "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": LEASES,
         # A worker asks for work every 10 s unless told; a person waits for that.
-        "PREFECT_WORKER_QUERY_SECONDS": "2",
+        "PREFECT_WORKER_QUERY_SECONDS": os.environ.get("PREFECT_WORKER_QUERY_SECONDS", "2"),
         # A busy machine stands still for seconds; a server that gives up then ends runs.
         "PREFECT_SERVER_DATABASE_TIMEOUT": "60",
         "PREFECT_SERVER_DATABASE_CONNECTION_TIMEOUT": "60",

@@ -83,6 +83,8 @@ def _cut_off() -> None:
         PREFECT_API_URL=f"http://127.0.0.1:{free_port()}/api",
         PREFECT_SERVER_ANALYTICS_ENABLED="false",
         PREFECT_API_SSL_CERT_FILE=_trust_few(),
+        # Whenever a lab's worker asks for work its server pays 20 ms, and hardly a test has any.
+        PREFECT_WORKER_QUERY_SECONDS="8",
         # Of the types of block that a server knows by itself none is used: ours are registered.
         PREFECT_SERVER_REGISTER_BLOCKS_ON_START="false",
         AWS_CONFIG_FILE=os.devnull,
@@ -130,7 +132,9 @@ def pytest_collection_finish() -> None:
 def prefect_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     """A Prefect server, one for the session: it takes seconds to start."""
     from tests.prefect_servers import prefect_server_in
+    from tests.quick_blocks import keep_schemas
 
+    keep_schemas()
     port = urlsplit(os.environ["PREFECT_API_URL"]).port
     with prefect_server_in(tmp_path_factory.mktemp("prefect"), port=port):
         yield
