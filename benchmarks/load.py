@@ -6,6 +6,8 @@ Closed loops hide an outage: a client that waits for its answer asks nothing mea
 
 import asyncio
 import itertools
+import json
+import socket
 import threading
 import time
 from collections import Counter
@@ -15,10 +17,14 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
-import httpx
+import aiohttp
 
 _LONGEST_SECONDS = 600.0
 _FASTEST_PER_SECOND = 200.0
+_MOST_CONNECTIONS = 500
+_PATIENCE_SECONDS = 40.0
+_IDLE_SECONDS = 5.0
+_TICKET = b"a ticket of the load"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +73,8 @@ class Figures:
 class Load:
     """Sends ``per_second`` requests to ``url`` until it is left; use as a context manager.
 
-    ``keep_alive`` reuses connections as browsers do, otherwise each request opens its own.
+    ``keep_alive`` reuses connections as browsers do, otherwise each request opens its own. No
+    request is sent twice: one that fails is lost, on a connection that was kept as on a new one.
     ``posts`` is the share of them (0 to 1) that are POSTs, evenly spread; the others are GETs.
     Raises ValueError for anything but a loopback address or an unreasonable rate or share.
     """
@@ -84,9 +91,7 @@ class Load:
         self._url = url
         self._posts = posts
         self._pause = 1.0 / per_second
-        self._limits = httpx.Limits(
-            max_connections=500, max_keepalive_connections=100 if keep_alive else 0
-        )
+        self._keep_alive = keep_alive
         self._began = 0.0
         self._stop = threading.Event()
         self._answers: list[Answer] = []
@@ -117,39 +122,52 @@ class Load:
 
     async def _run(self) -> None:
         self._began = time.perf_counter()
-        async with httpx.AsyncClient(limits=self._limits, timeout=40.0, trust_env=False) as client:
+        async with self._session() as session:
             asked: list[asyncio.Task[None]] = []
             for number in range(int(_LONGEST_SECONDS / self._pause)):
                 if self._stop.is_set():
                     break
                 post = int((number + 1) * self._posts) > int(number * self._posts)
-                asked.append(asyncio.create_task(self._ask(client, post=post)))
+                asked.append(asyncio.create_task(self._ask(session, post=post)))
                 due = self._began + (number + 1) * self._pause
                 await asyncio.sleep(max(0.0, due - time.perf_counter()))
             await asyncio.gather(*asked)
 
-    async def _ask(self, client: httpx.AsyncClient, *, post: bool) -> None:
+    def _session(self) -> aiohttp.ClientSession:
+        kept = {"keepalive_timeout": _IDLE_SECONDS} if self._keep_alive else {"force_close": True}
+        session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(
+                limit=_MOST_CONNECTIONS,
+                family=socket.AF_INET,
+                **kept,
+            ),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            timeout=aiohttp.ClientTimeout(
+                total=None, connect=_PATIENCE_SECONDS, sock_read=_PATIENCE_SECONDS
+            ),
+        )
+        # It would ask once more on its own where a kept connection broke: a lost request, unseen.
+        session._retry_connection = False
+        return session
+
+    async def _ask(self, session: aiohttp.ClientSession, *, post: bool) -> None:
         left = time.perf_counter()
         status, version, failed = 0, "", ""
+        method, body = ("POST", _TICKET) if post else ("GET", None)
         try:
-            reply = await self._send(client, post=post)
-            status = reply.status_code
-            version = _version_in(reply)
-        except httpx.HTTPError as error:
+            async with session.request(method, self._url, data=body) as reply:
+                version = _version_in(reply.content_type, await reply.read())
+                status = reply.status
+        except Exception as error:  # whatever it is, the request went without an answer
             failed = repr(error)
         took = time.perf_counter() - left
         self._answers.append(Answer(left - self._began, took, status, version, failed, post))
 
-    async def _send(self, client: httpx.AsyncClient, *, post: bool) -> httpx.Response:
-        if post:
-            return await client.post(self._url, content="a ticket of the load")
-        return await client.get(self._url)
 
-
-def _version_in(reply: httpx.Response) -> str:
-    if "json" not in reply.headers.get("content-type", ""):
+def _version_in(content_type: str, content: bytes) -> str:
+    if "json" not in content_type:
         return ""
-    body = reply.json()
+    body = json.loads(content)
     return str(body.get("version", "")) if isinstance(body, dict) else ""
 
 
