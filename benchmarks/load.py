@@ -155,7 +155,9 @@ class Load:
         status, version, failed = 0, "", ""
         method, body = ("POST", _TICKET) if post else ("GET", None)
         try:
-            async with session.request(method, self._url, data=body) as reply:
+            async with session.request(
+                method, self._url, data=body, allow_redirects=False
+            ) as reply:
                 version = _version_in(reply.content_type, await reply.read())
                 status = reply.status
         except Exception as error:  # whatever it is, the request went without an answer

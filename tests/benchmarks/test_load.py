@@ -207,6 +207,17 @@ def test_an_answer_of_another_kind_has_its_status_and_no_version() -> None:
     assert (answer.status, answer.version, answer.error) == (503, "", "")
 
 
+def test_a_redirect_is_no_good_answer_and_is_not_followed() -> None:
+    def sends_elsewhere(peer: Peer) -> None:
+        while peer.asked():
+            peer.say(b"HTTP/1.1 302 Found\r\nLocation: /elsewhere\r\nContent-Length: 0\r\n\r\n")
+
+    with serving(sends_elsewhere) as server:
+        figures = loaded(server.url, 2, keep_alive=True)
+    assert {answer.status for answer in figures.failed} == {302}
+    assert len(figures.failed) == len(figures.answers) == len(server.requests)
+
+
 @pytest.mark.parametrize(
     ("said", "error"),
     [
