@@ -1,7 +1,6 @@
 """Everything that one environment is, as one form in the Prefect UI."""
 
 import logging
-import pickle
 import re
 from collections.abc import Callable
 from typing import Any, Self
@@ -22,6 +21,7 @@ from blocks.github import GitHubRepository
 from blocks.github_api import GitHubApi
 from blocks.github_deployments import GitHubDeployments
 from blocks.registry import Registry
+from blocks.schemas import kept_schema
 from blocks.slack import Channel, SlackBot, WebhookChannel
 from delivery.errors import BadRequest, ConfigurationError
 from delivery.image import ImageRepository
@@ -39,7 +39,6 @@ from delivery.policies import (
 from delivery.preflight_policy import PreflightPolicy
 from delivery.redaction import redact
 
-_SCHEMAS: dict[tuple[Any, ...], bytes] = {}
 ENVIRONMENT_NAME = re.compile(r"^[a-z0-9]+(?:-[a-z0-9]+)*$")
 
 
@@ -155,14 +154,9 @@ class Environment(Block):
         """The block's schema, made once a process; the caller's own, to change at will.
 
         Whenever it stores a block, Prefect asks for the schema for every field and every nested
-        one, to see whether it is secret: 50 times 25 ms for this one. Pickled, since a deep copy
-        takes ten times as long as reading that.
+        one, to see whether it is secret: 50 times 25 ms for this one.
         """
-        wanted = (cls, asked, tuple(sorted(named.items())))
-        if wanted not in _SCHEMAS:
-            _SCHEMAS[wanted] = pickle.dumps(super().model_json_schema(*asked, **named))
-        schema: dict[str, Any] = pickle.loads(_SCHEMAS[wanted])  # noqa: S301  # our own, of above
-        return schema
+        return kept_schema(super().model_json_schema, cls, asked, named)
 
     @field_validator("name")
     @classmethod
