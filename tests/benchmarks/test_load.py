@@ -43,11 +43,11 @@ class Peer(socketserver.StreamRequestHandler):
         self.server.requests.append((self.number, head, self.rfile.read(length)))
         return True
 
-    def say(self, *parts: bytes, pause_seconds: float = 0.01) -> None:
+    def say(self, *parts: bytes) -> None:
         """Send each part for itself."""
         for part in parts:
             self.wfile.write(part)
-            time.sleep(pause_seconds * (len(parts) > 1))
+            time.sleep(0.01 * (len(parts) > 1))
 
     def reset(self) -> None:
         """End the connection as a process does that is killed with unread bytes."""
@@ -64,14 +64,12 @@ class Server(socketserver.ThreadingTCPServer):
         self.talk = talk
         self.numbers = itertools.count(1)
         self.requests: list[tuple[int, bytes, bytes]] = []
-        self.closed = threading.Semaphore(0)
         super().__init__(("127.0.0.1", 0), Peer)
         self.url = f"http://127.0.0.1:{self.server_address[1]}/api/tickets?page=2"
 
     def shutdown_request(self, request: socket.socket | tuple[bytes, socket.socket]) -> None:
         # Without a word before it, so that what was left unread is a reset, as it is elsewhere.
         self.close_request(request)
-        self.closed.release()
 
     @property
     def connections(self) -> list[int]:
@@ -95,11 +93,6 @@ def answers_all(peer: Peer) -> None:
 def answers_once(peer: Peer) -> None:
     peer.asked()
     peer.say(ANSWER)
-
-
-def says_nothing(peer: Peer) -> None:
-    while peer.asked():
-        pass
 
 
 def loaded(url: str, requests: int, *, keep_alive: bool = False, posts: float = 0.0) -> Figures:
