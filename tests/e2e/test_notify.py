@@ -8,6 +8,7 @@ import pytest
 
 from lab.processes import wait_until
 from tests.e2e.delivering import Delivering
+from tests.e2e.metrics import query
 from tests.e2e.telling import slack_listening
 from tests.stack.files import MONITORING
 
@@ -100,15 +101,3 @@ def test_with_slack_down_a_deploy_succeeds_and_the_history_tells_of_both(
     assert len(asked) == 4
     # Nothing needs to have failed in this lab, and then there is no time to restore.
     assert wait_until(lambda: sum(bool(query(delivering, expr)) for expr in asked) >= 3, 60)
-
-
-def query(delivering: Delivering, expression: str) -> list[Any]:
-    """Prometheus' answer to an instant query."""
-    reply = httpx.get(
-        f"{delivering.lab.status['prometheus_url']}/api/v1/query",
-        params={"query": expression},
-        timeout=30,
-        trust_env=False,
-    )
-    found: list[Any] = reply.raise_for_status().json()["data"]["result"]
-    return found

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from tests.e2e.delivering import Delivering
+from tests.e2e.metrics import query
 from tests.repositories import login_to_github
 from tests.stack.files import MONITORING, alert_rules, metrics
 
@@ -61,7 +62,6 @@ class Stack:
     def __init__(self, delivering: Delivering) -> None:
         self.delivering = delivering
         self.app_url = delivering.app_url
-        self.prometheus_url = str(delivering.lab.status["prometheus_url"])
 
     def host(self, *command: str, timeout: float = 120) -> str:
         """What a command printed on the host."""
@@ -69,14 +69,7 @@ class Stack:
 
     def query(self, expression: str) -> list[Any]:
         """Prometheus' answer to an instant query."""
-        reply = httpx.get(
-            f"{self.prometheus_url}/api/v1/query",
-            params={"query": expression},
-            timeout=30,
-            trust_env=False,
-        )
-        found: list[Any] = reply.raise_for_status().json()["data"]["result"]
-        return found
+        return query(self.delivering, expression)
 
     def is_firing(self, alert: str) -> bool:
         """Whether an alert fires now."""

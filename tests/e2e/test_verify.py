@@ -12,10 +12,12 @@ from prefect.settings import PREFECT_API_URL, temporary_settings
 from benchmarks.load import Load
 from blocks.environment import load_environment
 from delivery.checks import Check, Level
+from delivery.policies import SoakPolicy
 from lab.processes import wait_until
 from tasks.verification import drill_alerts, verify_watchers
 from tests.e2e.breaking import Broken
 from tests.e2e.delivering import Delivering, under_policies
+from tests.e2e.metrics import query
 from tests.e2e.watchers import BLIND, Blindness
 
 pytestmark = [pytest.mark.e2e, pytest.mark.timeout(1500)]
@@ -75,6 +77,14 @@ def psql(delivering: Delivering, statement: str) -> str:
 
 def messages(delivering: Delivering, text: str) -> int:
     return delivering.lab.command("slack", "messages").count(text)
+
+
+def requests_counted(delivering: Delivering) -> float:
+    """How many requests Prometheus has seen answered in the last two minutes."""
+    answered = 'http_server_requests_seconds_count{uri!~"/actuator.*"}'
+    return sum(
+        float(each["value"][1]) for each in query(delivering, f"sum(increase({answered}[2m]))")
+    )
 
 
 class Watched:
@@ -227,7 +237,10 @@ def test_a_release_that_the_gateway_lets_pass_is_caught_by_prometheus(
     sha = delivering.commit("fix", behaviour="fail-rate=0.04", message="fails a little")
     load = Load(f"{delivering.app_url}/api/tickets", per_second=15)
     soak = {"watch_seconds": 60, "before_minutes": 2, "interval_seconds": 4}
+    compared = 2 * SoakPolicy().least_requests
     with under_policies(delivering, soak=soak), load:
+        # Where a deploy is quick, Prometheus has not seen enough by then to compare with.
+        assert wait_until(lambda: requests_counted(delivering) > compared, NOTICED_SECONDS)
         done = delivering.run("deploy", "--revision", sha)
     delivering.commit("fix", behaviour="healthy", message="mended")
 
