@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -28,6 +29,7 @@ FORWARDED = tuple(name for name in SERVICE_PORTS if name not in ("prefect", "dat
 """Services that a host reaches at the same `localhost` port as this machine."""
 
 DEFAULT_DISK_GB = 8
+LARGEST_DISK_GB = 1024
 IMAGE_STORES = ("overlay2", "containerd")
 """Where a host's engine may keep images; the first is what Docker 28 and before take by themselves.
 
@@ -194,14 +196,26 @@ def image_store() -> str:
     return chosen
 
 
+def disk_bytes() -> int:
+    """The size of the disk of a host that is made now, as TT_LAB_DISK_GB says; 0: it has none."""
+    chosen = os.environ.get("TT_LAB_DISK_GB") or str(DEFAULT_DISK_GB)
+    with suppress(ValueError):
+        gigabytes = float(chosen)
+        if gigabytes == 0 or 1 <= gigabytes <= LARGEST_DISK_GB:
+            return int(gigabytes * 2**30)
+    raise LabError(
+        f"TT_LAB_DISK_GB is {chosen}; it may be 0, or from 1 to {LARGEST_DISK_GB} gigabytes"
+    )
+
+
 def make_disk(settings: LabSettings, host: Host) -> Path:
-    """The folder that holds the host's disk: a sparse file of TT_LAB_DISK_GB (8) gigabytes.
+    """The folder that holds the host's disk: a sparse file of `disk_bytes`.
 
     With TT_LAB_DISK_GB=0 the host has no disk of its own, and none that could be full.
     """
     folder = settings.home / "hosts" / host.name
     folder.mkdir(parents=True, exist_ok=True)
-    size = int(float(os.environ.get("TT_LAB_DISK_GB", DEFAULT_DISK_GB)) * 2**30)
+    size = disk_bytes()
     if size and not (folder / "disk.img").exists():
         with (folder / "disk.img").open("wb") as disk:
             disk.truncate(size)

@@ -18,7 +18,7 @@ from lab.engine import choose_engine
 from lab.errors import LabError
 from lab.images.build import Materials, build_missing, download, plan
 from lab.images.deliver import deliver, forget_unused
-from lab.instance import Instance, image_store, start_forwards
+from lab.instance import Instance, disk_bytes, image_store, start_forwards
 from lab.lab import ROOT, Lab, lock_file
 from lab.neighbours import choosing_ports
 from lab.packages import locked
@@ -62,7 +62,9 @@ def run(args: argparse.Namespace) -> int:
 
 def prepare(home: Path, hosts: int) -> LabSettings:
     """The settings of this home, made or extended as asked for."""
-    image_store()  # what it cannot be is refused before anything is made
+    # What these cannot be is refused before anything is made.
+    image_store()
+    disk_bytes()
     with choosing_ports(home, default_cache()) as promised:
         settings = _settings(home, hosts, frozenset(promised))
         if not settings.engine:
