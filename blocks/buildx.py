@@ -34,6 +34,11 @@ _MAY_PASS = re.compile(
     re.IGNORECASE,
 )
 """What BuildKit says of a registry that is away, in its own words and in Go's."""
+_PUSHED_ONLY = "type=image,push=true,store=false,unpack=false"
+"""What `--push` does, but that no release's image stays with the engine that built it.
+
+Nobody would remove it there; the layers are BuildKit's cache, which keeps itself within bounds.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +131,7 @@ class Buildx:
 
 def build_arguments(order: BuildOrder) -> list[str]:
     """The command line of one build; it holds no secret."""
-    arguments = ["docker", "buildx", "build", "--push", "--provenance=false"]
+    arguments = ["docker", "buildx", "build", "--output", _PUSHED_ONLY, "--provenance=false"]
     arguments += ["--platform", order.platform] if order.platform else []
     arguments += ["--file", str(order.context / order.dockerfile)]
     arguments += _each("--tag", order.names)

@@ -82,7 +82,7 @@ def build(door: Buildx, folder: Path, seconds: float = 30) -> list[str]:
 def test_the_command_line_says_all_of_the_order_and_no_secret(tmp_path: Path) -> None:
     words = build_arguments(order(tmp_path))
     pairs = {*itertools.pairwise(words)}
-    assert words[:4] == ["docker", "buildx", "build", "--push"]
+    assert words[:3] == ["docker", "buildx", "build"]
     assert words[-1] == str(tmp_path)
     assert {
         ("--file", f"{tmp_path}/docker/Dockerfile"),
@@ -92,6 +92,7 @@ def test_the_command_line_says_all_of_the_order_and_no_secret(tmp_path: Path) ->
         ("--label", "org.opencontainers.image.version=0.1.0"),
         ("--build-arg", "APP_VERSION=v0.1.0"),
         ("--cache-from", f"type=registry,ref={REFERENCE}:cache"),
+        ("--output", "type=image,push=true,store=false,unpack=false"),
     } <= pairs
     assert any(word.startswith(f"type=registry,ref={REFERENCE}:cache,mode=max") for word in words)
 

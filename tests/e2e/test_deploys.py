@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from benchmarks.load import together
+from lab.lab import Lab
 from lab.processes import wait_until
 from tests.e2e.breaking import TOKEN, Broken
 from tests.e2e.delivering import Answered, Delivering
@@ -78,6 +79,14 @@ def test_a_first_deploy_brings_an_empty_host_to_a_healthy_release(
         "version": done.answer["version"],
         "source": _SOURCE.format(**delivering.lab.status),
     }
+    assert _images_on_the_builder(delivering) == []
+
+
+def _images_on_the_builder(delivering: Delivering) -> list[str]:
+    """The application's images that the engine which builds them has kept."""
+    name = delivering.record()[-1]["image"].partition("@")[0]
+    engine = Lab.load(delivering.lab.home).engine()
+    return engine.docker("image", "ls", "--quiet", name).split()
 
 
 def _git_on_the_host(delivering: Delivering, *words: str) -> str:
