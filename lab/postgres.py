@@ -104,6 +104,8 @@ class Postgres:
             "unix_socket_directories": "",
             "max_connections": "200",
             "fsync": "off",
+            # Not below /dev/shm: a server that is killed leaves it there.
+            "dynamic_shared_memory_type": "mmap",
         }
         words = [word for name, value in options.items() for word in ("-c", f"{name}={value}")]
         return (
