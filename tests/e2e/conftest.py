@@ -1,9 +1,8 @@
 """The lab of the end-to-end tests: one for the session, beside whatever else is up.
 
-It lies in TT_LAB_HOME or in `.lab-test` (behind which a parallel run writes its worker's name), has
-no Prefect (the tests bring their own), and is
-gone afterwards unless TT_LAB_KEEP=1. What an earlier run left behind, however it ended, is
-taken down first.
+It lies in TT_LAB_HOME (which tools/test.sh sets) or in `.lab-test`, behind which a parallel run
+writes its worker's name, has no Prefect (the tests bring their own), and is gone afterwards unless
+TT_LAB_KEEP=1. What an earlier run left behind, however it ended, is taken down first.
 """
 
 import os
