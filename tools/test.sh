@@ -59,12 +59,25 @@ has_room() {
     local shared=${MEMORY%/*} needed=$(((WORKERS ? WORKERS : 1) * LAB_KIB)) free available
     [[ $(stat --file-system --format %T "$shared" 2>/dev/null) == tmpfs ]] || return 1
     free=$(df --output=avail --block-size=1K "$shared" | tail -n 1)
-    available=$(awk '/^MemAvailable:/ { print $2 }' /proc/meminfo)
+    available=$(available_kib)
     ((free >= needed && available >= needed)) || return 1
     [[ -d $MEMORY ]] || mkdir -m 700 "$MEMORY" || return 1
     [[ -O $MEMORY && ! -L $MEMORY ]] || return 1
     # Some systems run nothing that lies there.
     printf '#!/bin/sh\n' >"$MEMORY/runs" && chmod 700 "$MEMORY/runs" && "$MEMORY/runs"
+}
+
+# The memory that is left, or less if a control group that we are in, as a container is, may not have it.
+available_kib() {
+    local least group file bytes all=/sys/fs/cgroup
+    least=$(awk '/^MemAvailable:/ { print $2 }' /proc/meminfo)
+    while IFS=: read -r _ _ group; do
+        for file in "$all"{,"$group"}/memory.max "$all"/memory{,"$group"}/memory.limit_in_bytes; do
+            bytes=$(cat "$file" 2>/dev/null) && [[ $bytes =~ ^[0-9]+$ ]] || continue
+            ((bytes / 1024 >= least)) || least=$((bytes / 1024))
+        done
+    done </proc/self/cgroup
+    echo "$least"
 }
 
 # take_down HOME: the labs in this home, and in those whose names begin with it.
