@@ -20,7 +20,7 @@ unset PYTHONDONTWRITEBYTECODE
 readonly WORKERS=${TT_TEST_WORKERS:-$(($(nproc) < 4 ? 2 : 3))}
 readonly LAB_KIB=$((6 * 1024 * 1024))
 MEMORY=/dev/shm/tt-lab-$UID-$(cksum <<<"$PWD" | cut -d' ' -f1)
-readonly MEMORY
+readonly MEMORY DISK=$PWD/.lab-test
 running=() said="" LAB=""
 
 # Coverage costs a third of the time, so only the tests of `delivery` pay it.
@@ -36,7 +36,7 @@ prefect() {
 }
 
 e2e() {
-    [[ -n ${TT_LAB_KEEP:-} ]] || take_down "$MEMORY/lab"
+    [[ -n ${TT_LAB_KEEP:-} ]] || take_down_earlier
     LAB=$(home_of_labs)
     TT_LAB_HOME=$LAB begin run "$WORKERS" -m e2e
     finish
@@ -50,7 +50,7 @@ home_of_labs() {
     elif has_room; then
         echo "$MEMORY/lab"
     else
-        echo "$PWD/.lab-test"
+        echo "$DISK"
     fi
 }
 
@@ -62,10 +62,13 @@ has_room() {
     available=$(available_kib)
     ((free >= needed && available >= needed)) || return 1
     [[ -d $MEMORY ]] || mkdir -m 700 "$MEMORY" || return 1
-    [[ -O $MEMORY && ! -L $MEMORY ]] || return 1
+    is_ours || return 1
     # Some systems run nothing that lies there.
     printf '#!/bin/sh\n' >"$MEMORY/runs" && chmod 700 "$MEMORY/runs" && "$MEMORY/runs"
 }
+
+# Anybody may make a folder of this name there, and put settings into it.
+is_ours() { [[ -O $MEMORY && ! -L $MEMORY ]]; }
 
 # The memory that is left, or less if a control group that we are in, as a container is, may not have it.
 available_kib() {
@@ -86,6 +89,12 @@ take_down() {
     for settings in "$1"/lab.json "$1"-*/lab.json; do
         [[ ! -f $settings ]] || python -m lab --home "${settings%/*}" down || true
     done
+}
+
+# What a run left that could not end well; it may have had its labs in the other place.
+take_down_earlier() {
+    take_down "$DISK"
+    ! is_ours || take_down "$MEMORY/lab"
 }
 
 # Though one fails, the other says what it has to say.
