@@ -196,6 +196,7 @@ def test_no_message_raises(text: str) -> None:
     assert read_change(message, bang=True).notes is not None
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     "unit",
     [

@@ -174,6 +174,7 @@ def test_what_a_program_says_of_a_secret_stays(text: str) -> None:
     assert redact(text) == text
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     "unit",
     ["key=", "key=$(", 'key=["', "token:1/", '\\"token: not ', "'pwd=\"", "a://a:", "://a:@",

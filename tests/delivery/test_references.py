@@ -87,6 +87,7 @@ def test_no_line_raises_and_every_issue_has_a_digit(line: str) -> None:
     assert all(any(c.isdigit() for c in each.issue) for each in find_references(line))
 
 
+@pytest.mark.no_cover
 @pytest.mark.parametrize(
     "unit", ["a", "#", "#a", "a/", "close ", "closes\r", "fix #", "@a", "#1", " ", "-"]
 )
