@@ -22,6 +22,12 @@ ENVIRONMENT = "lab"
 WORK_POOL = "tt-deploy"
 REGISTERED = ("deployments", "flows", "tasks", "blocks", "delivery")
 """Packages that registration and deployments are made from, beside `prefect.yaml`."""
+IN_BATCHES = {
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "25",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "25",
+    "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
+}
+"""What tasks do is written down once a second, not with a transaction for each of their states."""
 COMMAND_SECONDS = 300
 DATABASE_PROCESS = "prefect-database"
 LEASES = "prefect.server.concurrency.lease_storage.filesystem"
@@ -47,6 +53,7 @@ def environment(lab: Lab) -> dict[str, str]:
         "PREFECT_SERVER_DATABASE_CONNECTION_TIMEOUT": "60",
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
+        **IN_BATCHES,
         "DO_NOT_TRACK": "1",
         "PYTHONUNBUFFERED": "1",
     }

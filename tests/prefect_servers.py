@@ -18,6 +18,7 @@ from prefect.settings import (
     temporary_settings,
 )
 
+from lab.prefect import IN_BATCHES
 from tests.free_ports import free_port
 from tests.postgres_servers import shared_postgres
 
@@ -83,6 +84,7 @@ class PrefectServer:
             ),
             "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
             "DO_NOT_TRACK": "1",
+            **IN_BATCHES,
             **self._settings,
         }
 

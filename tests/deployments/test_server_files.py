@@ -7,6 +7,7 @@ from pathlib import Path
 import prefect.settings
 import yaml
 
+from lab import prefect as prefect_of_the_lab
 from lab.packages import DebianPackages, PackageSet, unpack
 
 ROOT = Path(__file__).parents[2]
@@ -35,6 +36,13 @@ def test_every_setting_of_the_server_is_one_that_prefect_has() -> None:
     names = {name for name in SERVICES["server"]["environment"] if name.startswith("PREFECT_")}
     unknown = {name for name in names if not hasattr(prefect.settings, name)}
     assert unknown == WITHOUT_A_SETTING
+
+
+def test_tasks_are_written_down_in_batches_as_in_the_lab() -> None:
+    batches = prefect_of_the_lab.IN_BATCHES
+    assert batches.items() <= SERVICES["server"]["environment"].items()
+    # Prefect cuts it down to whole seconds, and with none it would never rest.
+    assert int(batches["PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL"]) >= 1
 
 
 def test_runs_and_their_artifacts_are_kept_for_a_while_and_then_go() -> None:
