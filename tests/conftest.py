@@ -21,6 +21,15 @@ from tests.free_ports import free_port
 
 _REAL_WORLD = ("PREFECT_", "AWS_", "DOPPLER_", "GITHUB_", "GH_", "TT_")
 _OF_THE_TESTS = ("TT_LAB_", "TT_CONTAINED_")
+_SELDOM_LOOPS = tuple(
+    f"PREFECT_SERVER_SERVICES_{service}_LOOP_SECONDS"
+    for service in (
+        "LATE_RUNS",
+        "PAUSE_EXPIRATIONS",
+        "CLEANUP_RECONCILER",
+        "SCHEDULER_RECENT_DEPLOYMENTS",
+    )
+)
 _HOME = tempfile.TemporaryDirectory(prefix="tt-prefect-", ignore_cleanup_errors=True)
 # Files that take minutes, nearly the longest first: begun last, one of them would keep the others
 # waiting. Those that count lost requests come second: labs that just came up still write a lot.
@@ -29,13 +38,16 @@ _BEGUN_FIRST = (
     "e2e/test_served.py",
     "e2e/test_deaths.py",
     "e2e/test_rollouts.py",
-    "e2e/test_deploys.py",
     "e2e/test_verify.py",
-    "e2e/test_diagnose.py",
     "e2e/test_preflight.py",
-    "e2e/test_notify.py",
+    "e2e/test_deploys.py",
+    "e2e/test_diagnose.py",
     "e2e/test_adversity.py",
+    "e2e/test_lab_life.py",
     "e2e/test_data_stores.py",
+    "e2e/test_lab_host.py",
+    "e2e/test_addresses.py",
+    "e2e/test_notify.py",
     "deployments/test_server_on_postgres.py",
     "flows/test_rollout.py",
     "deployments/test_ci.py",
@@ -85,6 +97,9 @@ def _cut_off() -> None:
         PREFECT_API_SSL_CERT_FILE=_trust_few(),
         # Whenever a lab's worker asks for work its server pays 20 ms, and hardly a test has any.
         PREFECT_WORKER_QUERY_SECONDS="8",
+        # Every five seconds a server looks for runs that are late, pauses that are over, and new
+        # deployments: a third of what it does while nobody wants anything of it.
+        **dict.fromkeys(_SELDOM_LOOPS, "60"),
         # Of the types of block that a server knows by itself none is used: ours are registered.
         PREFECT_SERVER_REGISTER_BLOCKS_ON_START="false",
         AWS_CONFIG_FILE=os.devnull,

@@ -1,6 +1,7 @@
 """A release of a real application reaches a real host, end to end."""
 
 import json
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
 
@@ -176,20 +177,38 @@ _ONCE_IN_EACH_STAGE = {
 """By the first word of the task's name: what its service does, as often as spends its patience."""
 
 
-def test_each_stage_failing_once_is_tried_again_and_passes(delivering: Delivering) -> None:
+@dataclass(frozen=True)
+class HardWon:
+    """A deploy whose every stage failed once: how it ended, what did not strike, its reason."""
+
+    done: Answered
+    left: list[dict[str, object]]
+    reason: str
+
+
+@pytest.fixture(scope="module")
+def hard_won(delivering: Delivering) -> HardWon:
+    reason = f"reason-{uuid4().hex}"
     sha = delivering.commit("fix", message="survives a bad moment")
     services = {fault[0] for fault in _ONCE_IN_EACH_STAGE.values()}
     for fault in _ONCE_IN_EACH_STAGE.values():
         delivering.lab.command("fault", *fault)
     try:
-        done = delivering.run("deploy", "--revision", sha)
+        done = delivering.run("deploy", "--revision", sha, "--reason", reason)
         left = [fault for service in services for fault in _faults_of(delivering, service)]
     finally:
         for service in services:
             delivering.lab.command("fault", service, "clear")
+    return HardWon(done, left, reason)
+
+
+def test_each_stage_failing_once_is_tried_again_and_passes(
+    delivering: Delivering, hard_won: HardWon
+) -> None:
+    done = hard_won.done
 
     assert (done.status, done.outcome) == (0, "DEPLOYED"), done.said
-    assert left == [], "not every fault struck as often as it was to"
+    assert hard_won.left == [], "not every fault struck as often as it was to"
     # The preflight on the host and the probes are not tried again: they look again by themselves.
     expected = _ONCE_IN_EACH_STAGE.keys() - {"see", "probe"}
     # Prefect's server writes a task down some seconds after it.
@@ -258,17 +277,18 @@ def test_health_is_a_flow_of_its_own(delivering: Delivering) -> None:
     assert {probe["name"] for probe in done.answer["probes"]} == {"actuator", "redis", "postgres"}
 
 
-def test_no_secret_is_left_anywhere_but_in_the_token_file(delivering: Delivering) -> None:
+def test_no_secret_is_left_anywhere_but_in_the_token_file(
+    delivering: Delivering, hard_won: HardWon
+) -> None:
+    """Of a deploy with whatever its services and the host said when they failed."""
     search = Search(delivering)
     secrets = search.secrets()
     assert len(secrets) >= 8
-    marker = f"reason-{uuid4().hex}"
-    sha = delivering.commit("fix", message="leaves no secret behind")
-    assert delivering.run("deploy", "--revision", sha, "--reason", marker).outcome == "DEPLOYED"
+    assert hard_won.done.outcome == "DEPLOYED"
 
     kept = {
-        "Prefect's database": (search.database(), marker),
-        "Prefect's API": (search.api(), marker),
+        "Prefect's database": (search.database(), hard_won.reason),
+        "Prefect's API": (search.api(), hard_won.reason),
         "SSM's commands": (search.commands(), "#!/bin/bash"),
         "SSM's answers": (search.commands(), "TT_RESULT"),
         "the worker's and registration's logs": (search.logs(), "Worker"),
