@@ -49,6 +49,11 @@ class Peer(socketserver.StreamRequestHandler):
             self.wfile.write(part)
             time.sleep(0.01 * (len(parts) > 1))
 
+    def say_last(self, last: bytes) -> None:
+        """Send it and the end of the connection as one: nobody can ask again in between."""
+        self.request.sendall(last, socket.MSG_MORE)
+        self.request.shutdown(socket.SHUT_WR)
+
     def reset(self) -> None:
         """End the connection as a process does that is killed with unread bytes."""
         self.request.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -279,7 +284,11 @@ def test_a_request_that_fails_on_a_kept_connection_is_lost_and_never_sent_again(
 
 
 def test_a_connection_that_was_closed_meanwhile_is_not_used_again() -> None:
-    with serving(answers_once) as server:
+    def answers_and_closes(peer: Peer) -> None:
+        peer.asked()
+        peer.say_last(ANSWER)
+
+    with serving(answers_and_closes) as server:
         figures = loaded(server.url, 6, keep_alive=True)
     assert figures.failed == []
     assert sorted(server.connections) == list(range(1, len(figures.answers) + 1))
