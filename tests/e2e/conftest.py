@@ -60,3 +60,10 @@ def serving(delivering: Delivering) -> str:
         done = delivering.run("deploy")
         assert done.outcome in ("DEPLOYED", "UP_TO_DATE"), done.said
     return delivering.serving()
+
+
+@pytest.fixture
+def another(delivering: Delivering, serving: str) -> str:
+    """The revision of a release that does not serve: the newest one that did, or a new commit's."""
+    others = [line["revision"] for line in delivering.record() if line["tag"] != serving]
+    return others[-1] if others else delivering.commit("fix", message="another to go to")

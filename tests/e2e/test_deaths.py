@@ -30,11 +30,11 @@ def test_a_worker_killed_in_mid_rollout_loses_no_request_and_the_next_run_conver
     assert list(left_wrong(delivering, sha)) == []
 
 
-def test_an_agent_lost_in_mid_rollout_is_waited_for(delivering: Delivering, serving: str) -> None:
-    sha = delivering.commit("fix", message="nobody hears of its rollout for a while")
-
+def test_an_agent_lost_in_mid_rollout_is_waited_for(
+    delivering: Delivering, serving: str, another: str
+) -> None:
     with delivering.under_load() as loads:
-        worker = delivering.start("deploy", "--revision", sha)
+        worker = delivering.start("deploy", "--revision", another)
         assert _two_stand_beside_each_other(delivering)
         delivering.lab.command("fault", "host", "kill-agent")
         # What it started lives on: the rollout ends though nobody can be told.
@@ -44,32 +44,32 @@ def test_an_agent_lost_in_mid_rollout_is_waited_for(delivering: Delivering, serv
 
     assert status == 0
     assert together(loads).failed == []
-    assert list(left_wrong(delivering, sha)) == []
+    assert list(left_wrong(delivering, another)) == []
 
 
-def test_the_script_killed_on_the_host_leaves_a_release_serving(delivering: Delivering) -> None:
-    sha = delivering.commit("fix", message="its rollout is killed on the host")
-
+def test_the_script_killed_on_the_host_leaves_a_release_serving(
+    delivering: Delivering, another: str
+) -> None:
     with delivering.under_load() as loads:
-        worker = delivering.start("deploy", "--revision", sha)
+        worker = delivering.start("deploy", "--revision", another)
         killed = _kill_on_host(delivering)
         worker.wait(timeout=300)
-        done = delivering.run("deploy", "--revision", sha)
+        done = delivering.run("deploy", "--revision", another)
 
     assert killed
     assert done.outcome in ("DEPLOYED", "UP_TO_DATE"), done.said
     assert together(loads).failed == []
-    assert list(left_wrong(delivering, sha)) == []
+    assert list(left_wrong(delivering, another)) == []
 
 
 def test_a_command_that_is_cancelled_in_mid_rollout_goes_back(
-    delivering: Delivering, serving: str
+    delivering: Delivering, serving: str, another: str
 ) -> None:
+    """Somebody presses Cancel in the AWS console."""
     before = delivering.record()[-1]["revision"]
-    sha = delivering.commit("fix", message="somebody presses Cancel in the AWS console")
 
     with delivering.under_load() as loads:
-        worker = delivering.start("deploy", "--revision", sha)
+        worker = delivering.start("deploy", "--revision", another)
         assert _two_stand_beside_each_other(delivering)
         assert Broken(delivering.lab).commands_cancelled()
         status = worker.wait(timeout=600)
@@ -81,11 +81,10 @@ def test_a_command_that_is_cancelled_in_mid_rollout_goes_back(
 
 
 def test_a_reboot_in_mid_rollout_comes_back_with_one_healthy_release(
-    delivering: Delivering,
+    delivering: Delivering, another: str
 ) -> None:
-    sha = delivering.commit("fix", message="the host reboots meanwhile")
     with Load(f"{delivering.app_url}/api/tickets", per_second=15, posts=0.1) as load:
-        worker = delivering.start("deploy", "--revision", sha)
+        worker = delivering.start("deploy", "--revision", another)
         assert _two_stand_beside_each_other(delivering)
         down_at = load.seconds
         delivering.lab.command("fault", "host", "reboot")
@@ -95,7 +94,7 @@ def test_a_reboot_in_mid_rollout_comes_back_with_one_healthy_release(
         time.sleep(5)
         after = {a.version for a in load.figures.answers if a.at > up_at and a.version}
         worker.wait(timeout=400)
-        done = delivering.run("deploy", "--revision", sha)
+        done = delivering.run("deploy", "--revision", another)
 
     assert len(after) == 1
     # But for the time that the host itself was away, nothing was lost.
@@ -103,23 +102,22 @@ def test_a_reboot_in_mid_rollout_comes_back_with_one_healthy_release(
     assert lost == []
     assert any(a.at > up_at and a.post for a in load.figures.answers)
     assert done.outcome in ("DEPLOYED", "UP_TO_DATE"), done.said
-    assert list(left_wrong(delivering, sha)) == []
+    assert list(left_wrong(delivering, another)) == []
 
 
 def test_what_was_kept_warm_for_a_worker_that_died_goes_by_itself(
-    delivering: Delivering, serving: str
+    delivering: Delivering, serving: str, another: str
 ) -> None:
-    sha = delivering.commit("fix", message="its worker never says how healthy it is")
     with rolling_out_with(delivering, warm_seconds=20):
-        worker = delivering.start("deploy", "--revision", sha)
+        worker = delivering.start("deploy", "--revision", another)
         assert wait_until(lambda: delivering.serving() not in ("", serving), 300)
         delivering.kill(worker)
         assert len(delivering.app_containers()) == 2
         assert wait_until(lambda: len(delivering.app_containers()) == 1, 180)
 
     assert delivering.serving() not in ("", serving)
-    assert delivering.run("deploy", "--revision", sha).outcome in ("DEPLOYED", "UP_TO_DATE")
-    assert delivering.record()[-1]["revision"] == sha
+    assert delivering.run("deploy", "--revision", another).outcome in ("DEPLOYED", "UP_TO_DATE")
+    assert delivering.record()[-1]["revision"] == another
 
 
 def _is_up(delivering: Delivering) -> bool:
