@@ -39,9 +39,14 @@ def link(url: str, text: str) -> str:
 
 
 def code_link(url: str, text: str) -> str:
-    """Inline code that leads to an http(s) URL; without such a one it is only code."""
+    """Inline code that leads to an http(s) URL; without such a one it is only code.
+
+    Nor does code lead anywhere that has ``]:``: at the start of a paragraph Markdown would take it
+    for the definition of a link, which is not shown at all.
+    """
     shown = code(text)
-    return f"[{shown}]({url})" if shown and _URL.fullmatch(url) else shown
+    leads = shown and "]:" not in shown and _URL.fullmatch(url)
+    return f"[{shown}]({url})" if leads else shown
 
 
 def escape(text: str) -> str:

@@ -45,7 +45,7 @@ def test_code_is_one_piece_of_code_and_nothing_else(text: str) -> None:
     assert (piece.type, piece.content) == ("code_inline", on_one_line(text))
 
 
-@given(hostile_text.filter(on_one_line))
+@given(hostile_text.filter(on_one_line).filter(lambda text: "]:" not in text))
 def test_code_that_leads_somewhere_is_one_link_around_it(text: str) -> None:
     url = "https://ghcr.io/a/b@sha256:0"
     opening, piece, closing = inline(code_link(url, text))
@@ -56,6 +56,12 @@ def test_code_that_leads_somewhere_is_one_link_around_it(text: str) -> None:
 @pytest.mark.parametrize(("url", "text"), [("", "a"), ("javascript:x", "a"), ("https://a.b", "")])
 def test_code_leads_nowhere_without_an_address_or_a_text(url: str, text: str) -> None:
     assert code_link(url, text) == code(text)
+
+
+@given(st.tuples(hostile_text, hostile_text).map("]:".join))
+def test_code_that_would_be_the_definition_of_a_link_is_shown_and_leads_nowhere(text: str) -> None:
+    (piece,) = inline(code_link("https://a.b", text))
+    assert (piece.type, piece.content) == ("code_inline", on_one_line(text))
 
 
 @pytest.mark.parametrize("text", ["", " ", "\n"])
