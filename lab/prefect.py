@@ -28,9 +28,21 @@ IN_BATCHES = {
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
 }
 """What tasks do is written down once a second, not with a transaction for each of their states."""
+SERVER = {
+    # Leases held in memory are lost with the server, and runs that hold a slot abort.
+    "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
+        "prefect.server.concurrency.lease_storage.filesystem"
+    ),
+    # A busy machine stands still for seconds; a server that gives up then ends runs.
+    "PREFECT_SERVER_DATABASE_TIMEOUT": "60",
+    "PREFECT_SERVER_DATABASE_CONNECTION_TIMEOUT": "60",
+    "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+    "DO_NOT_TRACK": "1",
+    **IN_BATCHES,
+}
+"""How a server is set up here, the lab's and those of the tests."""
 COMMAND_SECONDS = 300
 DATABASE_PROCESS = "prefect-database"
-LEASES = "prefect.server.concurrency.lease_storage.filesystem"
 
 
 def environment(lab: Lab) -> dict[str, str]:
@@ -44,17 +56,10 @@ def environment(lab: Lab) -> dict[str, str]:
         "PREFECT_HOME": str(lab.settings.home / "prefect"),
         # The UI in the browser asks port 4200 unless it is told.
         "PREFECT_UI_API_URL": url,
-        # Leases held in memory are lost with the server, and runs that hold a slot abort.
-        "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": LEASES,
         # A worker asks for work every 10 s unless told; a person waits for that.
         "PREFECT_WORKER_QUERY_SECONDS": os.environ.get("PREFECT_WORKER_QUERY_SECONDS", "2"),
-        # A busy machine stands still for seconds; a server that gives up then ends runs.
-        "PREFECT_SERVER_DATABASE_TIMEOUT": "60",
-        "PREFECT_SERVER_DATABASE_CONNECTION_TIMEOUT": "60",
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        **SERVER,
         "PREFECT_SERVER_LOGGING_LEVEL": "WARNING",
-        **IN_BATCHES,
-        "DO_NOT_TRACK": "1",
         "PYTHONUNBUFFERED": "1",
     }
 

@@ -21,15 +21,6 @@ from tests.free_ports import free_port
 
 _REAL_WORLD = ("PREFECT_", "AWS_", "DOPPLER_", "GITHUB_", "GH_", "TT_")
 _OF_THE_TESTS = ("TT_LAB_", "TT_CONTAINED_")
-_SELDOM_LOOPS = tuple(
-    f"PREFECT_SERVER_SERVICES_{service}_LOOP_SECONDS"
-    for service in (
-        "LATE_RUNS",
-        "PAUSE_EXPIRATIONS",
-        "CLEANUP_RECONCILER",
-        "SCHEDULER_RECENT_DEPLOYMENTS",
-    )
-)
 _HOME = tempfile.TemporaryDirectory(prefix="tt-prefect-", ignore_cleanup_errors=True)
 # Files that take minutes, nearly the longest first: begun last, one of them would keep the others
 # waiting. Those that count lost requests come second: labs that just came up still write a lot.
@@ -101,7 +92,10 @@ def _cut_off() -> None:
         PREFECT_WORKER_QUERY_SECONDS="8",
         # Every five seconds a server looks for runs that are late, pauses that are over, and new
         # deployments: a third of what it does while nobody wants anything of it.
-        **dict.fromkeys(_SELDOM_LOOPS, "60"),
+        PREFECT_SERVER_SERVICES_LATE_RUNS_LOOP_SECONDS="60",
+        PREFECT_SERVER_SERVICES_PAUSE_EXPIRATIONS_LOOP_SECONDS="60",
+        PREFECT_SERVER_SERVICES_CLEANUP_RECONCILER_LOOP_SECONDS="60",
+        PREFECT_SERVER_SERVICES_SCHEDULER_RECENT_DEPLOYMENTS_LOOP_SECONDS="60",
         # Of the types of block that a server knows by itself none is used: ours are registered.
         PREFECT_SERVER_REGISTER_BLOCKS_ON_START="false",
         AWS_CONFIG_FILE=os.devnull,

@@ -18,7 +18,7 @@ from prefect.settings import (
     temporary_settings,
 )
 
-from lab.prefect import IN_BATCHES
+from lab.prefect import SERVER
 from tests.free_ports import free_port
 from tests.postgres_servers import shared_postgres
 
@@ -75,16 +75,8 @@ class PrefectServer:
             "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
             "PREFECT_HOME": str(self.folder),
             "PREFECT_API_URL": self.api_url,
-            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-            # A busy machine stands still for seconds; a server that gives up then ends runs.
-            "PREFECT_SERVER_DATABASE_TIMEOUT": "60",
-            "PREFECT_SERVER_DATABASE_CONNECTION_TIMEOUT": "60",
-            "PREFECT_SERVER_CONCURRENCY_LEASE_STORAGE": (
-                "prefect.server.concurrency.lease_storage.filesystem"
-            ),
             "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",
-            "DO_NOT_TRACK": "1",
-            **IN_BATCHES,
+            **SERVER,
             **self._settings,
         }
 

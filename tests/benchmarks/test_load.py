@@ -95,11 +95,6 @@ def answers_all(peer: Peer) -> None:
         peer.say(ANSWER)
 
 
-def answers_once(peer: Peer) -> None:
-    peer.asked()
-    peer.say(ANSWER)
-
-
 def loaded(url: str, requests: int, *, keep_alive: bool = False, posts: float = 0.0) -> Figures:
     """What a load saw that sent at least so many requests."""
     with Load(url, per_second=50, keep_alive=keep_alive, posts=posts) as load:
@@ -272,7 +267,8 @@ def test_a_port_that_refuses_is_a_lost_request() -> None:
 
 def test_a_request_that_fails_on_a_kept_connection_is_lost_and_never_sent_again() -> None:
     def ends_with_the_second(peer: Peer) -> None:
-        answers_once(peer)
+        peer.asked()
+        peer.say(ANSWER)
         peer.asked()
 
     with serving(ends_with_the_second) as server:
