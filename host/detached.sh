@@ -53,7 +53,7 @@ wait_for_job() {
             tt_log="$tt_logs/${job##*/}.log"
             explain_secrets_failure "the job ended without a result: it was killed, or the host went down"
         fi
-        sleep 0.2
+        pause 0.2
     done
     cat "$job.out" >&3
     exec grep -q '^TT_RESULT {"ok":true' "$job.out"

@@ -38,7 +38,7 @@ part() {
 # Waits for all parts, but not for ever: an answer without some of them is better than none.
 wait_for_parts() {
     local late
-    while [ -n "$(jobs -pr)" ] && ((SECONDS < ${TT_LOOK_SECONDS:-29})); do sleep 0.05; done
+    while [ -n "$(jobs -pr)" ] && ((SECONDS < ${TT_LOOK_SECONDS:-29})); do pause 0.05; done
     read -ra late <<<"$(jobs -pr | paste -sd' ')"
     [ ${#late[@]} = 0 ] || kill "${late[@]}" 2>/dev/null || true
 }

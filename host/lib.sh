@@ -20,6 +20,7 @@ tt_log="$tt_logs/${TT_DETACHED:-last-${TT_STEP:-script}}.log"
 tt_logs_kept=300
 tt_started=${EPOCHREALTIME/[.,]/}
 tt_log_open=""
+tt_silence=""
 tt_failed=""
 tt_next=""
 tt_transient=false
@@ -145,6 +146,12 @@ forget_oldest_logs() {
 # Even what fails before there is a log ends with a result.
 exec 3>&1
 trap print_failure EXIT
+
+# pause SECONDS: a sleep that takes no process of its own, for loops that look several times a second.
+pause() {
+    [ -n "$tt_silence" ] || exec {tt_silence}<> <(:) # nobody will ever write there
+    read -rt "$1" -u "$tt_silence" || true
+}
 
 say() { printf '%s %s\n' "$(date -u +%H:%M:%S)" "$*"; }
 

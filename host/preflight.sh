@@ -155,7 +155,7 @@ look_state() {
 # Waits for all parts, but not for ever: what is not there by then counts as not seen.
 wait_for_parts() {
     local deadline=$((SECONDS + 35 + TT_PATIENCE)) late
-    while [ -n "$(jobs -pr)" ] && ((SECONDS < deadline)); do sleep 0.05; done
+    while [ -n "$(jobs -pr)" ] && ((SECONDS < deadline)); do pause 0.05; done
     read -ra late <<<"$(jobs -pr | paste -sd' ')"
     [ ${#late[@]} = 0 ] || kill "${late[@]}" 2>/dev/null || true
 }

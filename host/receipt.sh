@@ -18,7 +18,7 @@ prober_loop() {
         at=$EPOCHREALTIME
         printf '%s %s\n' "$at" "$(curl --silent --output /dev/null --max-time 5 \
             --write-out '%{http_code} %{time_total}' "http://127.0.0.1:$TT_APP_PORT/actuator/health/liveness")" >>"$probes"
-        sleep 0.1
+        pause 0.1
     done
 }
 

@@ -248,6 +248,14 @@ def test_a_file_is_replaced_whole(machine: Machine) -> None:
     assert [each.name for each in machine.state.iterdir()] == ["x"]
 
 
+def test_a_pause_takes_its_time_and_no_program(machine: Machine) -> None:
+    ran = machine.run(
+        "open_log; began=${EPOCHREALTIME/[.,]/}; (PATH=; pause 0.1; pause 0.1); "
+        'succeed "\\"took\\":$((${EPOCHREALTIME/[.,]/} - began))"'
+    )
+    assert 200_000 <= ran.result["took"] < 60_000_000
+
+
 # --- the lock and the generation --------------------------------------------------------
 
 
