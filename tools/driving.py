@@ -22,7 +22,7 @@ import httpx
 
 from benchmarks.load import Load
 from lab.lab import Lab
-from tools.preforked import Preforked
+from tools.preforked import Forked, Preforked
 
 ROOT = Path(__file__).resolve().parents[1]
 _LASTING = ("up", "down")
@@ -164,10 +164,13 @@ class Delivering:
         lines = [line for line in done.stdout.splitlines() if line.startswith("{")]
         return Answered(done.returncode, json.loads(lines[-1]) if lines else {}, said)
 
-    def start(self, flow: str, *arguments: str) -> subprocess.Popen[str]:
+    def start(self, flow: str, *arguments: str) -> subprocess.Popen[str] | Forked:
         """The same, not waited for; its output goes nowhere."""
+        module, *words = self._words(flow, *arguments)
+        if self._preforked:
+            return self._preforked.start(module, *words)
         return subprocess.Popen(
-            [sys.executable, "-m", *self._words(flow, *arguments)],
+            [sys.executable, "-m", module, *words],
             cwd=ROOT,
             env=dict(self.lab.env),
             stdin=subprocess.DEVNULL,
@@ -297,7 +300,7 @@ class Delivering:
             time.sleep(1.0)
 
     @staticmethod
-    def kill(process: "subprocess.Popen[str]") -> None:
+    def kill(process: subprocess.Popen[str] | Forked) -> None:
         """``kill -9`` of a worker's process, as if its machine had lost power."""
         process.send_signal(signal.SIGKILL)
         process.wait()

@@ -68,20 +68,51 @@ class Preforked:
 
         Raises TimeoutExpired, the command killed, after so many seconds.
         """
-        command = [module, *arguments]
         with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-            reading, writing = os.pipe()
-            with os.fdopen(reading, "rb", buffering=0) as told:
-                handed = [output.fileno(), errors.fileno(), writing]
-                socket.send_fds(self._requests, [json.dumps(command).encode()], handed)
-                os.close(writing)
-                process = int(told.readline())
-                if not select.select([told], [], [], timeout)[0]:
-                    os.kill(process, signal.SIGKILL)
-                    raise subprocess.TimeoutExpired(command, timeout)
-                status = int(told.readline())
+            forked = self._fork([module, *arguments], output, errors)
+            try:
+                status = forked.wait(timeout)
+            except subprocess.TimeoutExpired:
+                forked.send_signal(signal.SIGKILL)
+                raise
             said, complained = (_text_of(file) for file in (output, errors))
-        return subprocess.CompletedProcess(command, status, said, complained)
+        return subprocess.CompletedProcess(forked.args, status, said, complained)
+
+    def start(self, module: str, *arguments: str) -> "Forked":
+        """The same, not waited for; its output goes nowhere."""
+        with Path(os.devnull).open("wb") as nowhere:
+            return self._fork([module, *arguments], nowhere, nowhere)
+
+    def _fork(self, command: list[str], output: IO[bytes], errors: IO[bytes]) -> "Forked":
+        reading, writing = os.pipe()
+        handed = [output.fileno(), errors.fileno(), writing]
+        socket.send_fds(self._requests, [json.dumps(command).encode()], handed)
+        os.close(writing)
+        return Forked(command, os.fdopen(reading, "rb", buffering=0))
+
+
+class Forked:
+    """A command under way, as much of `subprocess.Popen` as is needed."""
+
+    def __init__(self, args: list[str], told: IO[bytes]) -> None:
+        """``told`` says the command's process and, at its end, its status."""
+        self.args = args
+        self._told = told
+        self.pid = int(told.readline())
+
+    def send_signal(self, sent: int) -> None:
+        """Send it a signal; it must not have been waited for."""
+        os.kill(self.pid, sent)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Its status, the negative number of a signal if that ended it.
+
+        Raises TimeoutExpired if it has not ended after so many seconds.
+        """
+        if not select.select([self._told], [], [], timeout)[0]:
+            raise subprocess.TimeoutExpired(self.args, timeout or 0)
+        with self._told:
+            return int(self._told.readline())
 
 
 def _text_of(file: IO[bytes]) -> str:

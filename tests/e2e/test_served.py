@@ -1,6 +1,5 @@
 """Deploys as a team runs them: through a server and workers, any of which may die."""
 
-import os
 import signal
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -76,8 +75,7 @@ def a_check_by_hand_that_dies(delivering: Delivering, serving: Serving) -> str:
     before = serving.running("healthcheck")
     process = delivering.start("healthcheck")
     until(lambda: serving.running("healthcheck") > before)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait(timeout=30)
+    delivering.kill(process)
     (run,) = serving.running("healthcheck") - before
     return run
 

@@ -1,6 +1,7 @@
 """Forked commands are the commands their users type, but for the time."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -54,6 +55,15 @@ def test_a_command_that_takes_too_long_is_killed(tmp_path: Path) -> None:
             server.run("slow", timeout=5)
         process = int((tmp_path / "pid").read_text())
         assert wait_until(lambda: not Path(f"/proc/{process}").exists(), 10)
+
+
+def test_one_that_was_started_tells_its_status_and_a_signal_as_a_negative_one(
+    preforked: Preforked,
+) -> None:
+    assert preforked.start(*_WRONG).wait(timeout=60) == 2
+    dead = preforked.start(*_WRONG)
+    dead.send_signal(signal.SIGKILL)
+    assert dead.wait(timeout=60) == -signal.SIGKILL
 
 
 def test_it_ends_with_the_process_that_began_it() -> None:
