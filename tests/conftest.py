@@ -9,6 +9,7 @@ import os
 import ssl
 import tempfile
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -81,6 +82,8 @@ def _cut_off() -> None:
     for name in list(os.environ):
         if name.startswith(_REAL_WORLD) and not name.startswith(_OF_THE_TESTS):
             del os.environ[name]
+    # Those of pytest-xdist have the folder of the process that began them.
+    os.environ.setdefault("FOLDER_OF_THE_RUN", _HOME.name)
     os.environ.update(
         PREFECT_HOME=_HOME.name,
         # Every thread and process knows the session's server by it, before and after that is up. A
@@ -125,11 +128,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
     Whichever test needs a Prefect server first waits for it within its own time.
     """
+    _demand_marks_in_sight(items)
     places = {name: place for place, name in enumerate(_BEGUN_FIRST)}
     items.sort(key=lambda item: places.get("/".join(item.path.parts[-2:]), len(places)))
     for item in items:
         if item.get_closest_marker("prefect") and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(600))
+
+
+def _demand_marks_in_sight(items: list[pytest.Item]) -> None:
+    """Refuse a mark that its file does not show: tools/test.sh finds a stage's files by it."""
+    text_of = cache(lambda path: path.read_text(encoding="utf-8"))
+    for item in items:
+        for mark in ("prefect", "e2e"):
+            if item.get_closest_marker(mark) and f"mark.{mark}" not in text_of(item.path):
+                raise pytest.UsageError(f"{item.nodeid}: its file does not show 'mark.{mark}'")
 
 
 def pytest_collection_finish() -> None:

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.events.worker import EventsWorker
 from prefect.logging.handlers import APILogWorker
 from prefect.settings import (
@@ -17,10 +19,11 @@ from prefect.settings import (
     PREFECT_API_URL,
     temporary_settings,
 )
+from prefect.workers.process import ProcessWorker
 
 from lab.prefect import SERVER
 from tests.free_ports import free_port
-from tests.postgres_servers import shared_postgres
+from tests.postgres_servers import MIGRATED, shared_postgres
 
 ROOT = Path(__file__).parents[1]
 _STARTS_WITHIN_SECONDS = 240
@@ -28,7 +31,6 @@ _DELIVERY_SECONDS = 20
 
 
 _DATABASE = "PREFECT_SERVER_DATABASE_CONNECTION_URL"
-_MIGRATED = "prefect-as-migrated"
 
 
 def a_database(name: str) -> str:
@@ -37,15 +39,7 @@ def a_database(name: str) -> str:
     Not SQLite: a server on it stands still for a minute now and then (docs/prefect.md).
     """
     postgres = shared_postgres()
-    if _MIGRATED not in postgres.databases():
-        postgres.have_database("prefect-draft")
-        where = {_DATABASE: postgres.url("prefect-draft")}
-        command = [sys.executable, "-m", "prefect", "server", "database", "upgrade", "--yes"]
-        subprocess.run(
-            command, env={**os.environ, **where}, check=True, capture_output=True, timeout=300
-        )
-        postgres.sql(f'alter database "prefect-draft" rename to "{_MIGRATED}"')
-    postgres.have_database(name, template=_MIGRATED)
+    postgres.have_database(name, template=MIGRATED)
     return postgres.url(name)
 
 
@@ -186,21 +180,28 @@ def a_worker(
         worker.wait(timeout=60)
 
 
-_A_DEPLOY = """\
-deployments:
-  - name: production
-    entrypoint: tests/deployments/a_deploy.py:deploy
-    tags: [tt-deploy]
-    work_pool: {name: tt-deploy, job_variables: {env: {PREFECT_FLOWS_HEARTBEAT_FREQUENCY: "30"}}}
-  - name: in-turn
-    entrypoint: tests/deployments/a_deploy.py:deploy_in_turn
-    work_pool: {name: tt-deploy}
-"""
+def serve_a_deploy() -> None:
+    """The deployments ``deploy/production`` and ``deploy-in-turn/in-turn``, and their pool."""
+    from tests.deployments.a_deploy import deploy, deploy_in_turn
 
-
-def serve_a_deploy(server: PrefectServer) -> None:
-    """The deployment ``deploy/production`` of a flow that ends as it is told, and its pool."""
-    file = server.folder / "a_deploy.yaml"
-    file.write_text(_A_DEPLOY)
-    server.run("prefect", "work-pool", "create", "tt-deploy", "--type", "process")
-    server.run("prefect", "--no-prompt", "deploy", "--all", "--prefect-file", str(file))
+    # What `prefect deploy` would ask the server for; two more processes take seconds to begin.
+    pull = {"prefect.deployments.steps.set_working_directory": {"directory": str(ROOT)}}
+    quick = {"env": {"PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30"}}
+    with get_client(sync_client=True) as client:
+        template = ProcessWorker.get_default_base_job_template()
+        pool = WorkPoolCreate(name="tt-deploy", type="process", base_job_template=template)
+        client.create_work_pool(pool)
+        for flow, name, tags, variables in (
+            (deploy, "production", ["tt-deploy"], quick),
+            (deploy_in_turn, "in-turn", [], {}),
+        ):
+            client.create_deployment(
+                flow_id=client.create_flow(flow),
+                name=name,
+                entrypoint=f"tests/deployments/a_deploy.py:{flow.fn.__name__}",
+                pull_steps=[pull],
+                parameter_openapi_schema=flow.parameters.model_dump_for_openapi(),
+                work_pool_name=pool.name,
+                tags=tags,
+                job_variables=variables,
+            )

@@ -4,8 +4,8 @@
 #   fast     no server, no lab; all of delivery's branches must be covered
 #   prefect  with a Prefect server
 #   e2e      the product in labs of the tests' own, which are gone afterwards
-#   slow     the last two, one after the other: side by side they starve each other of processors, and
-#            requests are lost that would not be
+#   slow     the last two, one after the other: side by side they take as long, measured, and starve each
+#            other of processors, so that requests might be lost that would not be
 #
 # Without a stage: fast, then slow. TT_TEST_WORKERS labs (2, or 3 on four processors) share the files of
 # e2e; two processes more share those of a stage without labs, which leave a processor idle more often.
@@ -21,7 +21,7 @@ readonly WORKERS=${TT_TEST_WORKERS:-$(($(nproc) < 4 ? 2 : 3))}
 readonly LAB_KIB=$((6 * 1024 * 1024))
 MEMORY=/dev/shm/tt-lab-$UID-$(cksum <<<"$PWD" | cut -d' ' -f1)
 readonly MEMORY DISK=$PWD/.lab-test
-running=() said="" LAB=""
+running=() files=() said="" LAB=""
 
 # Coverage costs a third of the time, so only the tests of `delivery` pay it, and not in a process of
 # pytest-xdist: there those that are not to be traced take three times as long all the same.
@@ -32,14 +32,16 @@ fast() {
 }
 
 prefect() {
-    begin run "$((WORKERS + 2))" -m "prefect and not e2e"
+    marked prefect
+    begin run "$((WORKERS + 2))" -m "prefect and not e2e" "${files[@]}"
     finish
 }
 
 e2e() {
     [[ -n ${TT_LAB_KEEP:-} ]] || take_down_earlier
     LAB=$(home_of_labs)
-    TT_LAB_HOME=$LAB begin run "$WORKERS" -m e2e
+    marked e2e
+    TT_LAB_HOME=$LAB begin run "$WORKERS" -m e2e "${files[@]}"
     finish
 }
 
@@ -104,6 +106,12 @@ slow() {
     prefect || status=$?
     e2e || status=$?
     return "$status"
+}
+
+# marked MARK: fills `files` with those that have tests of this mark; each process of a stage would take
+# seconds to collect all others, too (tests/conftest.py has every mark in sight).
+marked() {
+    mapfile -t files < <(grep --recursive --files-with-matches --include='test_*.py' "mark\.$1\b" tests | sort)
 }
 
 # beside COMMAND...: begins it; what it says comes when it has ended.

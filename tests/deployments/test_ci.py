@@ -16,6 +16,8 @@ from typing import Any
 
 import pytest
 import yaml
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import WorkPoolUpdate
 
 from delivery.trigger import TRIGGER_FILES, TRIGGER_FOLDERS
 from tests.prefect_servers import (
@@ -126,7 +128,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PrefectServer]:
     folder = tmp_path_factory.mktemp("ci")
     settings = {"PREFECT_SERVER_API_AUTH_STRING": LOGIN, "PREFECT_API_AUTH_STRING": LOGIN}
     with prefect_server_in(folder, settings=settings) as server:
-        serve_a_deploy(server)
+        serve_a_deploy()
         with a_worker(server, "ci"):
             yield server
 
@@ -209,13 +211,18 @@ def test_an_unknown_deployment_fails_with_the_server_s_words(server: PrefectServ
     assert (done.returncode, "404" in done.stderr) == (1, True)
 
 
+def set_paused(*, paused: bool) -> None:
+    with get_client(sync_client=True) as client:
+        client.update_work_pool("tt-deploy", WorkPoolUpdate(is_paused=paused))
+
+
 @pytest_server
 def test_a_server_that_restarts_meanwhile_is_waited_for(
     server: PrefectServer, tmp_path: Path
 ) -> None:
     ended: list[Any] = []
     # The run itself begins when the server is back: it is the client that is to wait.
-    server.run("prefect", "work-pool", "pause", "tt-deploy")
+    set_paused(paused=True)
     following = threading.Thread(
         target=lambda: ended.append(run_the_workflow(server, tmp_path / "summary.md"))
     )
@@ -223,7 +230,7 @@ def test_a_server_that_restarts_meanwhile_is_waited_for(
     time.sleep(2)
     server.stop()
     server.start()
-    server.run("prefect", "work-pool", "resume", "tt-deploy")
+    set_paused(paused=False)
     following.join(timeout=500)
     assert ended[0].returncode == 0, ended[0].stdout + ended[0].stderr
     assert (tmp_path / "summary.md").read_text().startswith("# DEPLOYED")

@@ -79,7 +79,7 @@ def test_nothing_is_answered_without_the_login(place: Place) -> None:
 def test_a_worker_that_is_killed_in_mid_run_leaves_a_run_that_another_makes_good(
     place: Place,
 ) -> None:
-    serve_a_deploy(place.server)
+    serve_a_deploy()
     with get_client(sync_client=True) as client:
         ensure_automation(client, crash_of_silent_runs())
     with a_worker(place.server, "one") as one:

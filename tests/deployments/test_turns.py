@@ -23,7 +23,7 @@ def test_of_ten_triggers_at_once_the_newest_runs_last_and_none_beside_another(
 ) -> None:
     diary = tmp_path / "diary"
     with prefect_server_in(tmp_path) as server:
-        serve_a_deploy(server)
+        serve_a_deploy()
         with get_client(sync_client=True) as client:
             ensure_limit(client, "deploy-turns")
         with a_worker(server, "turns"):
