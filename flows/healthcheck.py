@@ -13,6 +13,7 @@ from delivery.errors import DeliveryError
 from delivery.health import Health, Verdict
 from delivery.report import health_section
 from flows.ending import command_line, end_process, run_command, run_name
+from flows.interruption import once_it_answers
 from flows.parameters import AfterTakeover, AsBefore, EnvironmentName, OnlyHosts
 from tasks.artifacts import publish_health
 from tasks.health import probe_actuator, probe_postgres, probe_redis
@@ -67,8 +68,23 @@ def check_health(
 ) -> Health:
     """The ``healthcheck`` flow as a step of another one: unhealthy is a value, not a failure.
 
-    What keeps the flow from looking (no host, no environment) is raised as it is.
+    A Prefect server that is away is waited for: it tells nothing of the environment. Whatever
+    else keeps the flow from looking (no host, no environment) is raised as it is.
     """
+
+    def checked() -> Health:
+        return _checked(environment, only, after_takeover=after_takeover, as_before=as_before)
+
+    return once_it_answers(checked)
+
+
+def _checked(
+    environment: str,
+    only: Sequence[str] | None = None,
+    *,
+    after_takeover: bool = False,
+    as_before: bool = False,
+) -> Health:
     hosts = None if only is None else list(only)
     ended = healthcheck(environment, hosts, after_takeover, as_before, return_state=True)
     state = cast("State[Any]", ended)
@@ -86,7 +102,7 @@ def main(arguments: list[str]) -> int:
     """``python -m flows.healthcheck --environment NAME [--json]``; status 1 if unhealthy."""
     parser = command_line("Say whether an environment is healthy.", "flows.healthcheck")
     options = parser.parse_args(arguments)
-    health = check_health(options.environment)
+    health = _checked(options.environment)
     answer = {
         "outcome": str(health.verdict).upper(),
         "probes": [dataclasses.asdict(probe) for probe in health.probes],

@@ -9,16 +9,18 @@ from typing import Any
 
 import pytest
 from prefect import flow
+from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from blocks.environment import load_environment
 from delivery.journal import Journal
 from delivery.report import Outcome
 from delivery.rollout import Bundle, plan_rollout
-from flows import rollback
+from flows import healthcheck, rollback
 from flows.rollout import now, roll_out
 from tasks.hosts import find_hosts, observe_hosts
 from tests.fake_environment import SECRETS
 from tests.flows.conftest import World
+from tests.free_ports import free_port
 from tests.prefect_world import latest_artifact
 from tests.scripted_hosts import SHA, Ended, failed
 
@@ -51,6 +53,25 @@ class TestGoingWell:
         (row,) = json.loads(latest_artifact(f"containers-{world.name}")["data"])
         assert (row["service"], row["image"]) == ("app", world.host.image)
         assert report.changed == ("app",)
+
+    def test_a_prefect_server_that_is_away_says_nothing_of_the_release(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        world.running("v1.0.0")
+        world.built("v1.1.0")
+        look, tries = healthcheck.healthcheck, []
+
+        def away_at_first(*given: Any, **named: Any) -> Any:
+            tries.append(given)
+            if len(tries) > 1:
+                return look(*given, **named)
+            with temporary_settings({PREFECT_API_URL: f"http://127.0.0.1:{free_port()}/api"}):
+                return look(*given, **named)
+
+        monkeypatch.setattr(healthcheck, "healthcheck", away_at_first)
+        report = world.rolled_out("v1.1.0")
+        assert (report.outcome, report.version) == (Outcome.DEPLOYED, "1.1.0")
+        assert len(tries) == 2
 
     def test_what_ran_on_the_host_is_a_table(self, world: World) -> None:
         world.running("v1.0.0")
