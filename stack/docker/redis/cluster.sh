@@ -26,6 +26,25 @@ ask() {
 # info NODE FIELD: one field of CLUSTER INFO.
 info() { ask "$1" cluster info | sed -n "s/^$2://p"; }
 
+# survey NODE: what it is and sees, on one line, in one session: role, number of its own slots, keys,
+# nodes known, slots assigned, slots ok, state, link to its master ("-": not told).
+survey() {
+	printf 'cluster info\ncluster nodes\ninfo replication\ndbsize\n' | ask "$1" | awk '
+		function said(name) { return (name in fact) ? fact[name] : "-" }
+		$3 ~ /myself/ {
+			for (i = 9; i <= NF; i++) if ($i !~ /^\[/) {
+				parts = split($i, range, "-")
+				slots += (parts == 2 ? range[2] - range[1] : 0) + 1
+			}
+		}
+		NF == 1 && split($0, pair, ":") == 2 { fact[pair[1]] = pair[2] }
+		/^[0-9]+$/ { keys = $0 }
+		END {
+			print said("role"), slots + 0, keys + 0, said("cluster_known_nodes"), said("cluster_slots_assigned"),
+				said("cluster_slots_ok"), said("cluster_state"), said("master_link_status")
+		}'
+}
+
 id_of() { ask "$1" cluster myid; }
 
 role_of() { ask "$1" role | head -n 1; }
@@ -86,16 +105,10 @@ is_virgin() {
 		[ "$(keys_in "$1")" = 0 ]
 }
 
-# Whether NODE sees a whole cluster of COUNT nodes.
-sees_whole() {
-	[ "$(info "$1" cluster_state)" = ok ] &&
-		[ "$(info "$1" cluster_slots_ok)" = 16384 ] &&
-		[ "$(info "$1" cluster_known_nodes)" = "$2" ]
-}
-
 # One line for a person: what the node is and sees.
 describe() {
-	echo "$1: $(role_of "$1"), $(own_slots "$1" | each_slot | wc -l | tr -d ' ') slots," \
-		"$(keys_in "$1") keys, knows $(info "$1" cluster_known_nodes) nodes," \
-		"state $(info "$1" cluster_state)"
+	survey "$1" | {
+		read -r role slots keys known _ _ state _
+		echo "$1: $role, $slots slots, $keys keys, knows $known nodes, state $state"
+	}
 }

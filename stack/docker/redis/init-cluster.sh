@@ -83,9 +83,11 @@ create() {
 # finding each other.
 looks_complete() {
 	for node in $present; do
-		[ "$(info "$node" cluster_known_nodes)" = "$nodes_wanted" ] || return 1
-		[ "$(info "$node" cluster_slots_assigned)" = 16384 ] || return 1
-		[ "$(role_of "$node")" = slave ] || [ -n "$(own_slots "$node")" ] || return 1
+		survey "$node" | {
+			read -r role slots _ known assigned _
+			[ "$known" = "$nodes_wanted" ] && [ "$assigned" = 16384 ] &&
+				{ [ "$role" = slave ] || [ "$slots" != 0 ]; }
+		} || return 1
 	done
 }
 
@@ -93,10 +95,15 @@ looks_complete() {
 whole() {
 	replicas=0
 	for node in $present; do
-		sees_whole "$node" "$nodes_wanted" || return 1
-		[ "$(role_of "$node")" = slave ] || continue
-		ask "$node" info replication | grep -q '^master_link_status:up$' || return 1
-		replicas=$((replicas + 1))
+		seen=$(survey "$node" | {
+			read -r role _ _ known _ ok state link
+			echo "$state $ok $known $role $link"
+		})
+		case $seen in
+		"ok 16384 $nodes_wanted master -") ;;
+		"ok 16384 $nodes_wanted slave up") replicas=$((replicas + 1)) ;;
+		*) return 1 ;;
+		esac
 	done
 	[ "$replicas" = 3 ] || [ -n "$absent" ]
 }
