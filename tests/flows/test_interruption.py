@@ -31,6 +31,19 @@ def test_it_is_tried_until_the_server_is_back() -> None:
     assert clock.sleeps == [2.0, 2.0]
 
 
+def test_the_time_before_it_went_away_does_not_count() -> None:
+    clock, tries = FakeClock(), []
+
+    def act() -> str:
+        tries.append(clock())
+        if len(tries) > 1:
+            return "healthy"
+        clock.now += 1000
+        raise httpx.ConnectError("away")
+
+    assert once_it_answers(act, seconds=10, clock=clock, sleep=clock.sleep) == "healthy"
+
+
 def test_a_server_that_stays_away_is_given_up() -> None:
     clock = FakeClock()
 
