@@ -71,22 +71,16 @@ def check_health(
     A Prefect server that is away is waited for: it tells nothing of the environment. Whatever
     else keeps the flow from looking (no host, no environment) is raised as it is.
     """
-
-    def checked() -> Health:
-        return _checked(environment, only, after_takeover=after_takeover, as_before=as_before)
-
-    return once_it_answers(checked)
-
-
-def _checked(
-    environment: str,
-    only: Sequence[str] | None = None,
-    *,
-    after_takeover: bool = False,
-    as_before: bool = False,
-) -> Health:
     hosts = None if only is None else list(only)
-    ended = healthcheck(environment, hosts, after_takeover, as_before, return_state=True)
+    return once_it_answers(
+        lambda: _health_of(
+            healthcheck(environment, hosts, after_takeover, as_before, return_state=True)
+        )
+    )
+
+
+def _health_of(ended: object) -> Health:
+    """What the flow saw, by its last state."""
     state = cast("State[Any]", ended)
     result = state.result(raise_on_failure=False)
     if isinstance(result, Unhealthy):
@@ -102,7 +96,7 @@ def main(arguments: list[str]) -> int:
     """``python -m flows.healthcheck --environment NAME [--json]``; status 1 if unhealthy."""
     parser = command_line("Say whether an environment is healthy.", "flows.healthcheck")
     options = parser.parse_args(arguments)
-    health = _checked(options.environment)
+    health = _health_of(healthcheck(options.environment, return_state=True))
     answer = {
         "outcome": str(health.verdict).upper(),
         "probes": [dataclasses.asdict(probe) for probe in health.probes],
