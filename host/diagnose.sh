@@ -35,14 +35,6 @@ part() {
     (set +eo pipefail && part=$name && "$@" && : >"$work/$name.seen") >"$work/$name" 2>/dev/null 3>&- &
 }
 
-# Waits for all parts, but not for ever: an answer without some of them is better than none.
-wait_for_parts() {
-    local late
-    while [ -n "$(jobs -pr)" ] && ((SECONDS < ${TT_LOOK_SECONDS:-29})); do pause 0.05; done
-    read -ra late <<<"$(jobs -pr | paste -sd' ')"
-    [ ${#late[@]} = 0 ] || kill "${late[@]}" 2>/dev/null || true
-}
-
 # The parts that did not come to an end, or met a Docker that did not answer.
 unseen_parts() {
     local name
@@ -352,7 +344,8 @@ part postgres postgres
 part registry registry
 part compose compose_view
 part last_failure last_failure
-wait_for_parts
+# An answer without some of them is better than none.
+wait_for_parts "${TT_LOOK_SECONDS:-29}"
 
 add engine "$(json_string "$engine")"
 add now "$(date +%s)"

@@ -153,6 +153,15 @@ pause() {
     read -rt "$1" -u "$tt_silence" || true
 }
 
+# wait_for_parts MOMENT: until all that runs in the background has ended; what has not when $SECONDS gets to
+# MOMENT is killed.
+wait_for_parts() {
+    local late
+    while [ -n "$(jobs -pr)" ] && ((SECONDS < $1)); do pause 0.05; done
+    read -ra late <<<"$(jobs -pr | paste -sd' ')"
+    [ ${#late[@]} = 0 ] || kill "${late[@]}" 2>/dev/null || true
+}
+
 say() { printf '%s %s\n' "$(date -u +%H:%M:%S)" "$*"; }
 
 # --- Inputs -------------------------------------------------------------------------

@@ -152,20 +152,13 @@ look_state() {
     printf '%s' "${state[0]}" && printf ',%s' "${state[@]:1}"
 }
 
-# Waits for all parts, but not for ever: what is not there by then counts as not seen.
-wait_for_parts() {
-    local deadline=$((SECONDS + 35 + TT_PATIENCE)) late
-    while [ -n "$(jobs -pr)" ] && ((SECONDS < deadline)); do pause 0.05; done
-    read -ra late <<<"$(jobs -pr | paste -sd' ')"
-    [ ${#late[@]} = 0 ] || kill "${late[@]}" 2>/dev/null || true
-}
-
 parts=(tools memory engine token clone ports tables certificates secrets identity)
 state=()
 for part in "${parts[@]}" state; do look "$part"; done
 busy=false
 ! is_busy || busy=true
-wait_for_parts
+# What is not there by then counts as not seen.
+wait_for_parts $((SECONDS + 35 + TT_PATIENCE))
 
 state_fields=$(found state)
 answer=("\"busy\":$busy")
