@@ -118,9 +118,9 @@ def pytest_unconfigure() -> None:
 
 def pytest_sessionfinish() -> None:
     """End what the servers of this process shared."""
-    from tests.postgres_servers import end_shared_postgres
+    from tests.prefect_databases import end_databases
 
-    end_shared_postgres()
+    end_databases()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

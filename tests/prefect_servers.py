@@ -23,24 +23,11 @@ from prefect.workers.process import ProcessWorker
 
 from lab.prefect import SERVER
 from tests.free_ports import free_port
-from tests.postgres_servers import MIGRATED, shared_postgres
+from tests.prefect_databases import DATABASE_URL, a_database
 
 ROOT = Path(__file__).parents[1]
 _STARTS_WITHIN_SECONDS = 240
 _DELIVERY_SECONDS = 20
-
-
-_DATABASE = "PREFECT_SERVER_DATABASE_CONNECTION_URL"
-
-
-def a_database(name: str) -> str:
-    """The address of a database with Prefect's tables, made from one that was migrated once.
-
-    Not SQLite: a server on it stands still for a minute now and then (docs/prefect.md).
-    """
-    postgres = shared_postgres()
-    postgres.have_database(name, template=MIGRATED)
-    return postgres.url(name)
 
 
 class PrefectServer:
@@ -56,8 +43,8 @@ class PrefectServer:
         self.folder = folder
         self._settings = dict(settings or {})
         self.port = port or free_port()
-        if _DATABASE not in self._settings:
-            self._settings[_DATABASE] = a_database(f"prefect-{self.port}-{time.monotonic_ns()}")
+        if DATABASE_URL not in self._settings:
+            self._settings[DATABASE_URL] = a_database(f"prefect-{self.port}-{time.monotonic_ns()}")
         self.api_url = f"http://127.0.0.1:{self.port}/api"
         self._process: subprocess.Popen[bytes] | None = None
 
