@@ -10,7 +10,8 @@ import httpx
 import pytest
 from prefect import get_client
 from prefect.blocks.notifications import SlackWebhook
-from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+from prefect.context import SettingsContext, get_settings_context
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY
 from prefect_aws import AwsCredentials
 from prefect_aws.client_parameters import AwsClientParameters
 from prefect_docker import DockerRegistryCredentials
@@ -153,9 +154,23 @@ def registered(
         yield Registered("testing", image, source, *relays)
 
 
+@pytest.fixture(scope="session")
+def without_heartbeat(prefect_server: None) -> SettingsContext:
+    """Prefect's settings but for one, made once: it reads them all anew for each change of one.
+
+    Each flow would wait up to a second for its heart to stop beating.
+    """
+    now = get_settings_context()
+    settings = now.settings.copy_with_update({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None})
+    return SettingsContext(profile=now.profile, settings=settings)
+
+
 @pytest.fixture
 def world(
-    registered: Registered, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    registered: Registered,
+    without_heartbeat: SettingsContext,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[World]:
     """The registered environment, with nothing behind its doors yet."""
     monkeypatch.setenv("TT_CACHE", str(tmp_path / "cache"))
@@ -169,8 +184,7 @@ def world(
     registered.aws.to, registered.github.to, registered.registry.to = aws, github, registry
     with get_client(sync_client=True) as client:
         ensure_limit(client, f"deploy-{registered.name}")
-    # Each flow would wait up to a second for its heart to stop beating.
-    with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+    with without_heartbeat:
         yield World(
             registered.name, registered.image, application, aws, github, registry, slack, doppler
         )
