@@ -3,7 +3,7 @@
 # own counters. What it finds goes into the answer as the deploy's receipt.
 # shellcheck disable=SC2154 # lib.sh's variables
 
-prober="" probes="$tt_run/probes.$$"
+prober="" probes="$tt_run/probes.$$" probe_patience_seconds=5
 
 # Ten requests a second at most, until stop_prober, this process's end, or half an hour.
 start_prober() {
@@ -13,13 +13,28 @@ start_prober() {
 }
 
 prober_loop() {
-    local began=$SECONDS at
+    local began=$SECONDS
+    trap '' PIPE # of a gateway that closes at once
     while [ -d "/proc/$1" ] && ((SECONDS - began < 1800)); do
-        at=$EPOCHREALTIME
-        printf '%s %s\n' "$at" "$(curl --silent --output /dev/null --max-time 5 \
-            --write-out '%{http_code} %{time_total}' "http://127.0.0.1:$TT_APP_PORT/actuator/health/liveness")" >>"$probes"
+        probe >>"$probes"
         pause 0.1
     done
+}
+
+# One request: when it left, its status (000: no whole answer in time), and the seconds that it took. By
+# this very shell: a takeover asks a hundred times, and each curl is fifty times the work.
+probe() {
+    local left=$EPOCHREALTIME socket reply="" status=000 took
+    if { exec {socket}<>"/dev/tcp/127.0.0.1/$TT_APP_PORT"; } 2>/dev/null; then
+        printf 'GET /actuator/health/liveness HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n' \
+            1>&"$socket" 2>/dev/null || true
+        # A status of 1 is the answer's end.
+        IFS= read -r -d '' -t "$probe_patience_seconds" -u "$socket" reply || [ $? = 1 ] || reply=""
+        exec {socket}>&-
+    fi
+    if [[ $reply =~ ^HTTP/[0-9.]+\ ([0-9]{3}) ]]; then status=${BASH_REMATCH[1]}; fi
+    took=$((${EPOCHREALTIME/[.,]/} - ${left/[.,]/}))
+    printf '%s %s %d.%06d\n' "${left/,/.}" "$status" $((took / 1000000)) $((took % 1000000))
 }
 
 stop_prober() {

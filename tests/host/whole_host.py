@@ -19,6 +19,7 @@ from typing import Any
 
 from delivery.host_script import compose_script
 from tasks.ssm import script_parts
+from tests.free_ports import free_port
 from tests.host.running import Machine
 
 _COMMON = r"""
@@ -156,22 +157,18 @@ end gateway "${words[@]}"
 """
 _CURL = r"""
 url=${*: -1} host=${url#http://} host=${host%%:*}
-case "$host" in
-127.0.0.1) serves >/dev/null && echo "200 0.001" || echo "503 0.001" ;;
-*)
-    down=$(cat down-everywhere "down-in-$(cat "containers/$host/image")" 2>/dev/null)
-    if ! answers "$host"; then
-        printf 503
-    elif [[ $url != */readiness ]] && [ -f "containers/$host/mute" ]; then
-        printf 000
-    elif [[ $url == */readiness ]] || [ -z "$down" ]; then
-        printf 200
-    else
-        until [ "$1" = --output ]; do shift; done
-        printf '"%s":{"status":"DOWN"}' $down >"$2"
-        printf 503
-    fi ;;
-esac
+down=$(cat down-everywhere "down-in-$(cat "containers/$host/image")" 2>/dev/null)
+if ! answers "$host"; then
+    printf 503
+elif [[ $url != */readiness ]] && [ -f "containers/$host/mute" ]; then
+    printf 000
+elif [[ $url == */readiness ]] || [ -z "$down" ]; then
+    printf 200
+else
+    until [ "$1" = --output ]; do shift; done
+    printf '"%s":{"status":"DOWN"}' $down >"$2"
+    printf 503
+fi
 """
 
 
@@ -202,6 +199,8 @@ class WholeHost:
             self._write(f"gateway/{slot}.name", "")
             self._write(f"gateway/{slot}.state", "maint")
         self.values("good")
+        # Where the prober finds nobody: who serves is told by the outages.
+        self._public = free_port()
         self._generation = self._generation_kept = 0
         self._kept = machine.root.with_name("kept")
 
@@ -296,7 +295,7 @@ class WholeHost:
             "TT_COMPOSE_FILE": "docker-compose.yml",
             "TT_PROJECT": "tt",
             "TT_APP_SERVICE": "app",
-            "TT_APP_PORT": "8080",
+            "TT_APP_PORT": str(self._public),
             "TT_GATEWAY": "gateway",
             "TT_DATA_STORES": "postgres",
             "TT_TOKEN_FILE": str(self._machine.root / "token"),
