@@ -96,7 +96,8 @@ gateway_ask() {
     fi
     # shellcheck disable=SC2016 # for the other bash
     timeout "$gateway_patience_seconds" nsenter --target "$gateway_process" --net \
-        bash -c 'exec 3<>/dev/tcp/127.0.0.1/9999 && cat >&3 && cat <&3' <<<"$1" || status=$?
+        bash -c 'exec 3<>/dev/tcp/127.0.0.1/9999 && read -r line && printf "%s\n" "$line" >&3 && exec cat <&3' \
+        <<<"$1" || status=$?
     [ "$status" != 124 ] || say "the gateway does not answer '$1' within $gateway_patience_seconds s" >&2
     return "$status"
 }
@@ -137,7 +138,8 @@ gateway_serve() {
 gateway_stats() {
     local slot=$1
     shift
-    gateway_ask "show stat -1 4 -1" | tr -d '\r' | awk -F, -v server="$slot" -v columns="$*" '
+    gateway_ask "show stat -1 4 -1" | awk -F, -v server="$slot" -v columns="$*" '
+        { sub(/\r$/, "") }
         /^# / { sub(/^# /, ""); for (i = 1; i <= NF; i++) place[$i] = i; n = split(columns, column, " "); next }
         $2 == server { seen = 1; for (i = 1; i <= n; i++) printf "%s%s", $place[column[i]], i < n ? " " : "\n" }
         END { exit !seen }'
@@ -169,9 +171,18 @@ gateway_counts() {
         awk '{ requests += $1; errors += $2 + $3 + $4 } END { print requests + 0, errors + 0 }'
 }
 
+# gateway_look SLOT: both in one question: "requests errors status", of the status its first word.
+gateway_look() {
+    gateway_stats "$1" stot hrsp_5xx econ eresp status | awk -v slot="$1" '
+        { requests += $1; errors += $2 + $3 + $4 }
+        NR == (slot == "b" ? 2 : 1) { status = $5 }
+        END { print requests + 0, errors + 0, status }'
+}
+
 # What the public port answered since the gateway started: requests, and 5xx answers.
 gateway_totals() {
-    gateway_ask "show stat public 1 -1" | tr -d '\r' | awk -F, '
+    gateway_ask "show stat public 1 -1" | awk -F, '
+        { sub(/\r$/, "") }
         /^# / { sub(/^# /, ""); for (i = 1; i <= NF; i++) place[$i] = i; next }
         $2 == "FRONTEND" { print $place["req_tot"], $place["hrsp_5xx"]; exit }'
 }

@@ -45,16 +45,17 @@ fail_as_seen() {
 
 # Watches the new release serve while the old one stays warm as the gateway's fallback.
 soak() {
-    local deadline=$((SECONDS + TT_SOAK_SECONDS)) began now requests=0 errors=0 down=0
+    local deadline=$((SECONDS + TT_SOAK_SECONDS)) began now status requests=0 errors=0 down=0
     began=$(gateway_counts "$candidate_slot")
     while true; do
         if has_crashed; then fail_with_log "crashed while it was watched"; fi
-        now=$(gateway_counts "$candidate_slot")
-        requests=$((${now% *} - ${began% *})) errors=$((${now#* } - ${began#* }))
+        now=$(gateway_look "$candidate_slot")
+        read -r requests errors status _ <<<"$now"
+        requests=$((requests - ${began% *})) errors=$((errors - ${began#* }))
         if over_limit "$requests" "$errors" && worse_than_before "$requests" "$errors"; then
             fail_as_seen "$errors of $requests requests failed at the gateway while $candidate was watched (limit $TT_SOAK_ERRORS %; of the release before $own_errors of $own_requests)"
         fi
-        if [[ $(gateway_status "$candidate_slot") == DOWN* ]]; then ((down += 1)); else down=0; fi
+        if [ "$status" = DOWN ]; then ((down += 1)); else down=0; fi
         ((down < silent_looks)) || fail_as_seen "$candidate stopped answering while it was watched"
         ((SECONDS < deadline || down > 0)) || break
         sleep 0.5

@@ -79,6 +79,8 @@ def gateway(machine: Machine) -> Gateway:
         ("gateway_counts b", "27 1"),
         ("gateway_status a", "UP"),
         ("gateway_status b", "UP 1/3"),
+        ("gateway_look a", "111 8 UP"),
+        ("gateway_look b", "27 1 UP"),
         ("gateway_sees a 5 && echo yes", "yes"),
         ("gateway_sees b 1 || echo no", "no"),
     ],
@@ -89,7 +91,9 @@ def test_a_slot_is_read_by_the_names_of_columns(
     assert gateway.ask(question) == answer
 
 
-@pytest.mark.parametrize("question", ["gateway_busy a", "gateway_counts a", "gateway_status a"])
+@pytest.mark.parametrize(
+    "question", ["gateway_busy a", "gateway_counts a", "gateway_status a", "gateway_look a"]
+)
 def test_a_gateway_that_does_not_answer_is_no_gateway_without_requests(
     gateway: Gateway, question: str
 ) -> None:

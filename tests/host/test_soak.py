@@ -13,7 +13,7 @@ candidate=tt-app-2 candidate_slot=b outgoing=tt-app-1 outgoing_slot=a
 TT_SOAK_SECONDS=2 TT_SOAK_ERRORS=5
 next_of() { sed -n 1p "$HOSTED/$1"; [ "$(wc -l <"$HOSTED/$1")" = 1 ] || sed -i 1d "$HOSTED/$1"; }
 look_at() { life=$(next_of life); }; gateway_counts() { next_of "counts-$1"; }
-gateway_status() { next_of status; }
+gateway_look() { echo "$(next_of "counts-$1") $(next_of status)"; }
 clean_up() { :; }; note_takeover() { :; }
 unset SECONDS; SECONDS=0 slept=0; sleep() { slept=$((slept + 1)); SECONDS=$((slept / 2)); }
 own_share_begins; own_share_ends; soak; succeed "\\"note\\":$(json_string "$note")"
