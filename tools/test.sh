@@ -7,21 +7,20 @@
 #   slow     the last two, one after the other: side by side they take as long, measured, and starve each
 #            other of processors, so that requests might be lost that would not be
 #
-# Without a stage: fast, then slow. TT_TEST_WORKERS labs (2, or 3 on four processors) share the files of
-# e2e; two processes more share those of a stage without labs, which leave a processor idle more often.
-# 0 has each stage run in one process.
+# Without a stage: fast, then slow. TT_TEST_WORKERS labs (3, or 2 where two processors have no memory for a
+# third) share the files of e2e; two processes more share those of a stage without labs, which leave a
+# processor idle more often. 0 has each stage run in one process.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 PATH=$PWD/.venv/bin:$PATH
 # Each of a dozen pytests would compile all tests anew.
 unset PYTHONDONTWRITEBYTECODE
 
-# A lab keeps nearly a processor busy, and takes two gigabytes, and three more where it lies in memory.
-readonly WORKERS=${TT_TEST_WORKERS:-$(($(nproc) < 4 ? 2 : 3))}
+# A lab takes two gigabytes, and three more where it lies in memory.
 readonly LAB_KIB=$((6 * 1024 * 1024))
 MEMORY=/dev/shm/tt-lab-$UID-$(cksum <<<"$PWD" | cut -d' ' -f1)
 readonly MEMORY DISK=$PWD/.lab-test
-running=() files=() said="" LAB=""
+WORKERS="" running=() files=() said="" LAB=""
 
 # Coverage costs a third of the time, so only the tests of `delivery` pay it, and not in a process of
 # pytest-xdist: there those that are not to be traced take three times as long all the same.
@@ -45,25 +44,40 @@ e2e() {
     finish
 }
 
+# How many labs there are: of two, each waits so often that two processors are idle for a fifth of the time.
+number_of_labs() {
+    if [[ -n ${TT_TEST_WORKERS:-} ]]; then
+        echo "$TT_TEST_WORKERS"
+    elif (($(nproc) >= 4)) || fit 3; then
+        echo 3
+    else
+        echo 2
+    fi
+}
+
 # Where the labs lie: in memory if there is plenty. Two engines and their databases sync whatever they
 # write, which on a disk takes a tenth of the processors' time and makes everybody wait.
 home_of_labs() {
     if [[ -n ${TT_LAB_HOME:-} ]]; then
         echo "$TT_LAB_HOME"
-    elif has_room; then
+    elif fit "$((WORKERS ? WORKERS : 1))" && is_ready; then
         echo "$MEMORY/lab"
     else
         echo "$DISK"
     fi
 }
 
-# Whether the labs fit into memory, in a folder that nobody else may look into.
-has_room() {
-    local shared=${MEMORY%/*} needed=$(((WORKERS ? WORKERS : 1) * LAB_KIB)) free available
+# fit LABS: whether so many fit into memory.
+fit() {
+    local shared=${MEMORY%/*} needed=$(($1 * LAB_KIB)) free available
     [[ $(stat --file-system --format %T "$shared" 2>/dev/null) == tmpfs ]] || return 1
     free=$(df --output=avail --block-size=1K "$shared" | tail -n 1)
     available=$(available_kib)
-    ((free >= needed && available >= needed)) || return 1
+    ((free >= needed && available >= needed))
+}
+
+# Whether there is a folder in memory that nobody else may look into.
+is_ready() {
     [[ -d $MEMORY ]] || mkdir -m 700 "$MEMORY" || return 1
     is_ours || return 1
     # Some systems run nothing that lies there.
@@ -168,6 +182,7 @@ trap end EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM
 
+WORKERS=$(number_of_labs)
 (($# > 0)) || set -- fast slow
 for stage in "$@"; do
     case $stage in
