@@ -133,17 +133,20 @@ gateway_serve() {
     gateway_ask "show map $map" | grep -q "active to_$1\$"
 }
 
-# gateway_stats SLOT COLUMN...: the columns of "show stat" by their names, a line for each of the
-# two backends, to_a first. Fails if the gateway says nothing of the slot: that is no "0 requests".
-gateway_stats() {
-    local slot=$1
-    shift
-    gateway_ask "show stat -1 4 -1" | awk -F, -v server="$slot" -v columns="$*" '
+# gateway_table QUESTION NAME COLUMN...: the columns, by their names, of each line of "show stat" that is
+# NAME's. Fails if the gateway says nothing of it: that is no "0 requests".
+gateway_table() {
+    local question=$1 name=$2
+    shift 2
+    gateway_ask "$question" | awk -F, -v name="$name" -v columns="$*" '
         { sub(/\r$/, "") }
         /^# / { sub(/^# /, ""); for (i = 1; i <= NF; i++) place[$i] = i; n = split(columns, column, " "); next }
-        $2 == server { seen = 1; for (i = 1; i <= n; i++) printf "%s%s", $place[column[i]], i < n ? " " : "\n" }
+        $2 == name { seen = 1; for (i = 1; i <= n; i++) printf "%s%s", $place[column[i]], i < n ? " " : "\n" }
         END { exit !seen }'
 }
+
+# gateway_stats SLOT COLUMN...: of a slot, a line for each of the two backends, to_a first.
+gateway_stats() { gateway_table "show stat -1 4 -1" "$@"; }
 
 # gateway_status SLOT: how the backend that prefers a slot sees it: UP, DOWN, MAINT, "UP 1/3".
 gateway_status() {
@@ -165,13 +168,8 @@ gateway_sees() {
 # How many requests a slot is answering right now.
 gateway_busy() { gateway_stats "$1" scur | awk '{ busy += $1 } END { print busy + 0 }'; }
 
-# What a slot served so far: requests; 5xx answers, failed connections and responses.
-gateway_counts() {
-    gateway_stats "$1" stot hrsp_5xx econ eresp |
-        awk '{ requests += $1; errors += $2 + $3 + $4 } END { print requests + 0, errors + 0 }'
-}
-
-# gateway_look SLOT: both in one question: "requests errors status", of the status its first word.
+# gateway_look SLOT: what it served so far (requests; 5xx answers, failed connections and responses), and the
+# first word of how the backend that prefers it sees it now: "requests errors status".
 gateway_look() {
     gateway_stats "$1" stot hrsp_5xx econ eresp status | awk -v slot="$1" '
         { requests += $1; errors += $2 + $3 + $4 }
@@ -179,13 +177,11 @@ gateway_look() {
         END { print requests + 0, errors + 0, status }'
 }
 
+# gateway_counts SLOT: what it served so far alone: "requests errors".
+gateway_counts() { gateway_look "$1" | cut -d' ' -f1,2; }
+
 # What the public port answered since the gateway started: requests, and 5xx answers.
-gateway_totals() {
-    gateway_ask "show stat public 1 -1" | awk -F, '
-        { sub(/\r$/, "") }
-        /^# / { sub(/^# /, ""); for (i = 1; i <= NF; i++) place[$i] = i; next }
-        $2 == "FRONTEND" { print $place["req_tot"], $place["hrsp_5xx"]; exit }'
-}
+gateway_totals() { gateway_table "show stat public 1 -1" FRONTEND req_tot hrsp_5xx; }
 
 # Brings the running gateway in line with the truth.
 gateway_follow() {

@@ -21,8 +21,8 @@ prober_loop() {
     done
 }
 
-# One request: when it left, its status (000: no whole answer in time), and the seconds that it took. By
-# this very shell: a takeover asks a hundred times, and each curl is fifty times the work.
+# One request: when it left, its status (000: no answer that ended in time), and the seconds that it took.
+# By this very shell: a takeover asks a hundred times, and each curl is fifty times the work.
 probe() {
     local left=$EPOCHREALTIME socket reply="" status=000 took
     if { exec {socket}<>"/dev/tcp/127.0.0.1/$TT_APP_PORT"; } 2>/dev/null; then
