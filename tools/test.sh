@@ -48,7 +48,7 @@ e2e() {
 number_of_labs() {
     if [[ -n ${TT_TEST_WORKERS:-} ]]; then
         echo "$TT_TEST_WORKERS"
-    elif (($(nproc) >= 4)) || fit 3; then
+    elif (($(nproc) >= 4)) || { fit 3 && have_folder; }; then
         echo 3
     else
         echo 2
@@ -60,7 +60,7 @@ number_of_labs() {
 home_of_labs() {
     if [[ -n ${TT_LAB_HOME:-} ]]; then
         echo "$TT_LAB_HOME"
-    elif fit "$((WORKERS ? WORKERS : 1))" && is_ready; then
+    elif fit "$((WORKERS ? WORKERS : 1))" && have_folder; then
         echo "$MEMORY/lab"
     else
         echo "$DISK"
@@ -76,8 +76,8 @@ fit() {
     ((free >= needed && available >= needed))
 }
 
-# Whether there is a folder in memory that nobody else may look into.
-is_ready() {
+# Makes the folder in memory; fails unless nobody else may look into it, and programs run there.
+have_folder() {
     [[ -d $MEMORY ]] || mkdir -m 700 "$MEMORY" || return 1
     is_ours || return 1
     # Some systems run nothing that lies there.
@@ -173,8 +173,8 @@ end() {
     rm -f "$said"
     # The tests take their lab down; a pytest that was killed could not. One that is to be kept, or that
     # another run works with, is none of ours.
-    [[ -z ${TT_LAB_KEEP:-} && -n $LAB ]] || return 0
-    take_down "$LAB"
+    [[ -n ${TT_LAB_KEEP:-} || -z $LAB ]] || take_down "$LAB"
+    is_ours || return 0
     rm -f "$MEMORY/runs"
     rmdir "$MEMORY" 2>/dev/null || true
 }
