@@ -122,7 +122,8 @@ def gather(runs: Iterable[RunSeen], records: Iterable[HealthyRelease]) -> list[D
 
 def _run_of(told: Sequence[Delivery], release: HealthyRelease) -> int | None:
     for at, each in enumerate(told):
-        in_time = each.began <= release.at <= each.ended + _CLOCKS_DIFFER
+        # Prefect dates the run, the worker the record, in whole seconds.
+        in_time = each.began - _CLOCKS_DIFFER <= release.at <= each.ended + _CLOCKS_DIFFER
         if in_time and each.version in ("", release.version):
             return at
     return None

@@ -116,6 +116,16 @@ def test_the_hosts_complete_what_a_run_left_unsaid_and_tell_what_prefect_forgot(
     assert told[1].revision == SHA
 
 
+@pytest.mark.parametrize("minute", [-0.1, 1.1])
+def test_a_record_by_a_clock_that_differs_is_still_the_runs(minute: float) -> None:
+    assert len(gather([seen("Deployed", row=row())], [recorded(minute)])) == 1
+
+
+@pytest.mark.parametrize("minute", [-1.0, 2.0])
+def test_a_record_of_another_time_is_a_delivery_of_its_own(minute: float) -> None:
+    assert len(gather([seen("Deployed", row=row())], [recorded(minute)])) == 2
+
+
 def test_a_record_of_another_version_is_a_delivery_of_its_own() -> None:
     assert len(gather([seen("Deployed", row=row())], [recorded(0.5, "2.0.0")])) == 2
 
