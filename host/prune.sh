@@ -16,7 +16,16 @@ retired=""
 gateway=$(container_of "${TT_GATEWAY:-gateway}")
 if [ "${TT_RETIRE:-no}" = yes ] && [ -n "$gateway" ]; then retire_spare; fi
 
-used_bytes() { df --output=used -B1 "$(docker info --format '{{.DockerRootDir}}')" | tail -n 1; }
+used_bytes() { df --output=used -B1 "$docker_root" | tail -n 1; }
+
+# remove_image IMAGE: the room that it makes goes into $freed. Whoever else writes to this disk meanwhile
+# counts against it, so we look just before and just after.
+remove_image() {
+    local before
+    before=$(used_bytes)
+    docker image rm "$1" || return
+    freed=$((freed + before - $(used_bytes)))
+}
 
 # The images of the last releases that proved healthy, so many different ones: each may be a way back.
 retained() {
@@ -33,20 +42,19 @@ remove_nameless() {
     local image
     for image in $(docker image ls --quiet --no-trunc --filter dangling=true | sort -u); do
         if [ "$(docker image inspect --format '{{len .RepoTags}} {{len .RepoDigests}}' "$image")" = "0 0" ]; then
-            docker image rm "$image" || true
+            remove_image "$image" || true
         fi
     done
 }
 
-before=$(used_bytes)
+docker_root=$(docker info --format '{{.DockerRootDir}}')
 keep=$(retained)
-removed=0
+removed=0 freed=0
 for image in $(docker image ls --digests --format '{{.Repository}}@{{.Digest}}' "$TT_IMAGE_REPOSITORY" | sort -u); do
     if ! grep -qxF -- "$image" <<<"$keep"; then
-        docker image rm "$image" && removed=$((removed + 1))
+        remove_image "$image" && removed=$((removed + 1))
     fi
 done
 remove_nameless
-freed=$((before - $(used_bytes)))
 
 succeed "\"retired\":$(json_string "$retired")" "\"removed\":$removed" "\"freed_bytes\":$((freed > 0 ? freed : 0))"
