@@ -30,6 +30,13 @@ FORWARDED = tuple(name for name in SERVICE_PORTS if name not in ("prefect", "dat
 
 DEFAULT_DISK_GB = 8
 LARGEST_DISK_GB = 1024
+NOBODY_RESOLVES = "--dns=127.0.0.1"
+"""A name that the host and its containers do not know themselves is refused at once.
+
+Else its engine asks this machine's resolver for each container that is gone, and who waits for the
+answer of a slow one, or of one that is away, does not get to say that the container is.
+"""
+
 IMAGE_STORES = ("overlay2", "containerd")
 """Where a host's engine may keep images; the first is what Docker 28 and before take by themselves.
 
@@ -162,7 +169,7 @@ class Instance:
             f"--hostname={self._host.name}", f"--label={LABEL}={self._settings.name}",
             *freedom(), *(f"--env={name}={value}" for name, value in facts.items()),
             *(f"--volume={source}:{target}" for source, target in mounts.items()),
-            *published(self._host), *own_disk(folder), IMAGE,
+            *published(self._host), *own_disk(folder), NOBODY_RESOLVES, IMAGE,
         )  # fmt: skip
 
 

@@ -88,6 +88,24 @@ def test_the_outside_world_is_out_of_reach_at_once(lab: RunningLab) -> None:
     assert failure.value.returncode == 7  # could not connect
 
 
+def test_a_name_that_nobody_has_is_refused_at_once_without_a_resolver_of_the_world(
+    lab: RunningLab,
+) -> None:
+    lines = lab.exec("cat", "/etc/resolv.conf").splitlines()
+    asked = [line for line in lines if line.startswith("nameserver")]
+    assert asked == ["nameserver 127.0.0.1"]
+
+    lab.exec("docker", "network", "create", "of-its-own")
+    try:
+        inside = ["docker", "run", "--rm", "--network=of-its-own", "redis:7-alpine"]
+        command = ["timeout", "3", "getent", "hosts", "a-container-that-is-gone"]
+        with pytest.raises(subprocess.CalledProcessError) as failure:
+            lab.exec(*inside, *command)
+    finally:
+        lab.exec("docker", "network", "rm", "of-its-own")
+    assert failure.value.returncode == 2  # getent's word for a name that it did not find
+
+
 def test_a_reboot_keeps_the_disk_and_brings_the_containers_back(lab: RunningLab) -> None:
     lab.exec("docker", "run", "--detach", "--name=always", "--restart=always",
              "--volume=kept:/data", "redis:7-alpine")  # fmt: skip
