@@ -195,10 +195,12 @@ def impatient(delivering: Delivering) -> Iterator[None]:
 
 @pytest.mark.usefixtures("impatient")
 class TestFaults:
-    def test_a_redis_node_that_hangs_is_named(self, delivering: Delivering) -> None:
+    def test_a_redis_node_that_hangs_is_named_and_told(self, delivering: Delivering) -> None:
         named = {"redis": "redis-node-6: does not answer"}
+        told = 'ALERTS{alertname="RedisNodeDown", alertstate="firing", instance=~"redis-node-6:.+"}'
         with stopped(delivering, "pause", "unpause", "tt-redis-node-6-1"):
             found = unhealthy_until(delivering, lambda seen: seen == named)
+            assert wait_until(lambda: bool(query(delivering, told)), 60)
         assert found == named
         back = unhealthy_until(delivering, lambda seen: not seen)
         assert back == {}, "it comes back by itself"
